@@ -1,0 +1,193 @@
+"""The 13 intervals: how they are spelled, and which bar any instant and trading day belong to."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from contracts.errors import BadData
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+_EPOCH_TO_MONDAY = 3 * DAY
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_LAST_DAY = date.max.toordinal() - 62
+
+
+class Interval(StrEnum):
+    """A bar's length, in its canonical spelling (`m` is a minute, `M` a month), ordered from short to long."""
+
+    M1 = "1m"
+    M3 = "3m"
+    M5 = "5m"
+    M15 = "15m"
+    M30 = "30m"
+    M45 = "45m"
+    H1 = "1h"
+    H2 = "2h"
+    H3 = "3h"
+    H4 = "4h"
+    D1 = "1d"
+    W1 = "1w"
+    MO1 = "1M"
+
+    @property
+    def step_ms(self) -> int | None:
+        """The length of an intraday interval in milliseconds; None for those that follow the calendar."""
+        return _STEPS.get(self)
+
+    @property
+    def is_intraday(self) -> bool:
+        return self in _STEPS
+
+    @property
+    def nominal_ms(self) -> int:
+        """About how long a bar is (a month counts 31 days): for bounds and estimates, never for alignment."""
+        return _STEPS.get(self) or {Interval.D1: DAY, Interval.W1: WEEK, Interval.MO1: 31 * DAY}[self]
+
+    @property
+    def tradingview(self) -> str:
+        """The resolution code of TradingView's chart session and of UDF: `1`, `60`, `1D`."""
+        return _TRADINGVIEW[self]
+
+    def open_time(self, instant: int, trading_day: int) -> int:
+        """The label of the bar that holds an instant: intraday aligned to the epoch, longer ones by trading day.
+
+        `instant` and the result are milliseconds; `trading_day` is midnight UTC of the day, in milliseconds.
+        Weeks are labelled by their Monday, months by their first.
+        """
+        step = _STEPS.get(self)
+        if step is not None:
+            return instant - instant % step
+        if self is Interval.D1:
+            return trading_day - trading_day % DAY
+        if self is Interval.W1:
+            return trading_day - (trading_day + _EPOCH_TO_MONDAY) % WEEK
+        return month_open(trading_day)
+
+    def close_time(self, open_time: int) -> int:
+        """The first instant after the bar labelled `open_time`."""
+        step = _STEPS.get(self)
+        if step is not None:
+            return open_time + step
+        if self is Interval.D1:
+            return open_time + DAY
+        if self is Interval.W1:
+            return open_time + WEEK
+        return month_close(open_time)
+
+    def is_label(self, open_time: int) -> bool:
+        """Whether a bar of this interval can begin here."""
+        return open_time >= 0 and self.open_time(open_time, open_time) == open_time
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Accept canonical forms, TradingView codes, UDF resolutions and common spellings.
+
+        `1m 3m … 1M`, `1 3 … 240`, `1H`, `60`, `D`, `1D`, `W`, `M`, `1Min`, `1Hour`, `1Day`, `1Week`, `1Month`.
+        A lone `m` is a minute and `M` a month. `BadData` lists what is valid.
+        """
+        word = text.strip()
+        found = _SPELLINGS.get(word) or _SPELLINGS_ANY_CASE.get(word.lower())
+        if found is None:
+            raise BadData(
+                f"{text[:32]!r} is not an interval: use one of {', '.join(cls)}",
+                kind="invalid_interval",
+            )
+        return found
+
+
+class Span(NamedTuple):
+    """The bar of one interval: `[open_time, close_time)`, milliseconds."""
+
+    interval: Interval
+    open_time: int
+    close_time: int
+
+
+_STEPS: dict[Interval, int] = {
+    Interval.M1: MINUTE,
+    Interval.M3: 3 * MINUTE,
+    Interval.M5: 5 * MINUTE,
+    Interval.M15: 15 * MINUTE,
+    Interval.M30: 30 * MINUTE,
+    Interval.M45: 45 * MINUTE,
+    Interval.H1: HOUR,
+    Interval.H2: 2 * HOUR,
+    Interval.H3: 3 * HOUR,
+    Interval.H4: 4 * HOUR,
+}
+
+_TRADINGVIEW: dict[Interval, str] = {
+    **{interval: str(step // MINUTE) for interval, step in _STEPS.items()},
+    Interval.D1: "1D",
+    Interval.W1: "1W",
+    Interval.MO1: "1M",
+}
+
+LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
+"""The 12 intervals that a 1m bar rolls into."""
+
+
+def _spellings() -> tuple[dict[str, Interval], dict[str, Interval]]:
+    exact: dict[str, Interval] = {interval.value: interval for interval in Interval}
+    exact |= {code: interval for interval, code in _TRADINGVIEW.items()}
+    exact |= {"D": Interval.D1, "W": Interval.W1, "M": Interval.MO1}
+    any_case: dict[str, Interval] = {"d": Interval.D1, "1d": Interval.D1, "w": Interval.W1, "1w": Interval.W1}
+    words = {
+        "min": MINUTE, "mins": MINUTE, "minute": MINUTE, "minutes": MINUTE,
+        "h": HOUR, "hour": HOUR, "hours": HOUR,
+    }  # fmt: skip
+    for interval, step in _STEPS.items():
+        for word, unit in words.items():
+            if step % unit == 0 and (unit == HOUR or step < HOUR or interval is Interval.H1):
+                any_case[f"{step // unit}{word}"] = interval
+    for interval, names in {
+        Interval.D1: ("day", "1day", "daily"),
+        Interval.W1: ("week", "1week", "weekly", "1wk"),
+        Interval.MO1: ("month", "1month", "monthly", "1mo", "1mon"),
+    }.items():
+        any_case |= dict.fromkeys(names, interval)
+    return exact, any_case
+
+
+_SPELLINGS, _SPELLINGS_ANY_CASE = _spellings()
+
+
+@lru_cache(maxsize=4096)
+def month_open(trading_day: int) -> int:
+    """Midnight UTC of the first day of the month in which a trading day lies."""
+    return day_ms(_date(trading_day).replace(day=1))
+
+
+@lru_cache(maxsize=4096)
+def month_close(trading_day: int) -> int:
+    """Midnight UTC of the first day of the month after that of a trading day."""
+    day = _date(trading_day)
+    return day_ms(date(day.year + day.month // 12, day.month % 12 + 1, 1))
+
+
+def day_ms(day: date) -> int:
+    """Midnight UTC of a calendar day, in milliseconds."""
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY
+
+
+def rolls_into(open_time: int, trading_day: int) -> tuple[Span, ...]:
+    """The 12 longer bars that the 1m bar opened at `open_time` belongs to, from 3m to 1M."""
+    spans = []
+    for interval in LONGER:
+        start = interval.open_time(open_time, trading_day)
+        spans.append(Span(interval, start, interval.close_time(start)))
+    return tuple(spans)
+
+
+def rfc3339(instant: int) -> str:
+    """`2026-01-31T23:59:00Z`, with milliseconds only when there are some."""
+    whole = datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{instant % 1000:03d}Z" if instant % 1000 else f"{whole}Z"
+
+
+def _date(day: int) -> date:
+    return date.fromordinal(min(_EPOCH_ORDINAL + day // DAY, _LAST_DAY))
