@@ -1,7 +1,7 @@
 """The two errors that have an answer; anything else is a bug, which is logged and ends the process."""
 
 
-class BadData(ValueError):
+class BadData(ValueError):  # noqa: N818 - a verdict on the data, not a mistake of ours
     """Something from outside that cannot be used: count it, put it aside with its cause and position, go on.
 
     `cause` is one short sentence without the data itself; `kind` is a stable word for metrics.

@@ -11,7 +11,7 @@ from contracts.symbols import SymbolId
 
 
 class Subscription(Record):
-    """A wanted symbol: the value of `market.subscriptions` under the key `EXCHANGE:SYMBOL`; a tombstone takes it back."""
+    """A wanted symbol: the value of `market.subscriptions` under the key `EXCHANGE:SYMBOL`; a tombstone ends it."""
 
     exchange: Exchange
     symbol: Ticker

@@ -40,7 +40,9 @@ TICKS = Topic(
     _config(days=7, message_timestamp_type="LogAppendTime", compression_type="lz4"),
 )
 BARS = Topic("market.bars.v1", None, _config(days=7))
-FORMING = Topic("market.forming.v1", None, _config(compacted=True, segment_ms="600000", min_cleanable_dirty_ratio="0.1"))
+FORMING = Topic(
+    "market.forming.v1", None, _config(compacted=True, segment_ms="600000", min_cleanable_dirty_ratio="0.1")
+)
 TICKS_LATE = Topic("market.ticks.late.v1", None, _config(days=30))
 ROLLUP = Topic(
     "market.rollup.v1",

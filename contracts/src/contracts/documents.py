@@ -1,0 +1,89 @@
+"""What MongoDB holds: collections, indexes, the document of a bar and the guard under which it may be written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.bars import Bar, rank
+from contracts.base import first_fault
+from contracts.errors import BadData
+from contracts.history import Series
+from contracts.intervals import Interval
+from contracts.symbols import SymbolId
+
+DATABASE = "candlewick"
+OHLCV = "ohlcv"
+SYNC_STATUS = "sync_status"
+SYMBOLS = "symbols"
+JOBS = "jobs"
+COVERAGE = "coverage"
+PARITY = "parity"
+SCHEDULES = "schedules"
+API_KEYS = "api_keys"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index a collection must have: fields with 1 or -1, in order."""
+
+    collection: str
+    name: str
+    keys: tuple[tuple[str, int], ...]
+    is_unique: bool = False
+
+
+INDEXES = (
+    Index(
+        OHLCV,
+        "series_by_time",
+        (("symbol", 1), ("exchange", 1), ("interval", 1), ("open_time", -1)),
+        is_unique=True,
+    ),
+    Index(SYNC_STATUS, "series", (("symbol", 1), ("exchange", 1), ("interval", 1)), is_unique=True),
+    Index(JOBS, "queue", (("status", 1), ("priority", 1), ("requested_at", 1))),
+    Index(JOBS, "active_series", (("series", 1), ("status", 1))),
+    Index(JOBS, "parent", (("parent_id", 1),)),
+)
+
+_RANK_FIELDS = (
+    "origin", "revision", "heard", "tick_count", "close", "high", "low", "open", "volume", "first", "last", "reason",
+)  # fmt: skip
+
+
+def ohlcv_id(identity: SymbolId, interval: Interval, open_time: int) -> str:
+    """The `_id` of a bar: `EX:SYM|interval|open_ms`."""
+    return f"{identity}|{interval.value}|{open_time}"
+
+
+def series_id(series: Series) -> str:
+    """The `_id` of a series' sync status: `EX:SYM|interval`."""
+    return str(series)
+
+
+def ohlcv_document(bar: Bar) -> Document:
+    """The stored form of a bar: its fields, its `_id`, and its `rank` as a subdocument that sorts as `bars.rank`."""
+    document: Document = {"_id": ohlcv_id(bar.identity, bar.interval, bar.open_time)}
+    document |= bar.model_dump(mode="json")
+    document["rank"] = dict(zip(_RANK_FIELDS, rank(bar), strict=True))
+    return document
+
+
+def outranked_by(document: Document) -> Document:
+    """The filter that a stored bar passes only if this document outranks it.
+
+    MongoDB compares subdocuments field by field in their order, so `rank` compares as the tuple in `bars.rank`.
+    """
+    return {"rank": {"$lt": document["rank"]}}
+
+
+def bar_of(document: Mapping[str, Any]) -> Bar:
+    """The bar that a stored document holds; `BadData` if it holds none."""
+    fields = {name: value for name, value in document.items() if name not in {"_id", "rank"}}
+    try:
+        return Bar.model_validate(fields, strict=False, extra="ignore")
+    except ValidationError as error:
+        raise BadData(first_fault(error), kind="undecodable") from None
