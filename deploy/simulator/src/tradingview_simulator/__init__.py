@@ -1,0 +1,6 @@
+"""A TradingView that runs on loopback: live quotes, history and a journal of what it sent."""
+
+from tradingview_simulator.server import Simulator, serve
+from tradingview_simulator.settings import SimulatorSettings
+
+__all__ = ["Simulator", "SimulatorSettings", "serve"]

@@ -1,0 +1,1 @@
+"""Chart sessions: history of symbols as series of bars (protocol §5)."""
