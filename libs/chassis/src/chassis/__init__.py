@@ -1,0 +1,1 @@
+"""What every process has and none is about: settings, logs, probes, clients, shutdown."""

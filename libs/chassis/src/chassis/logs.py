@@ -1,0 +1,75 @@
+"""Logs to standard output: JSON lines on a pipe, columns on a terminal, secrets removed from both."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from chassis.redaction import SECRETS
+
+_TALKATIVE = ("aiokafka", "faststream", "pymongo", "asyncio", "urllib3", "websockets", "uvicorn.access")
+"""Libraries whose INFO is about themselves and whose DEBUG may hold whole commands: one level quieter than we are."""
+_OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "faststream")
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send structlog and the standard library's loggers the same way, to `stream` (standard output)."""
+    out = sys.stdout if stream is None else stream
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                *_rendering(is_terminal=out.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in _OWN_HANDLERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    quiet = "INFO" if level == "DEBUG" else max(level, "WARNING", key=logging.getLevelNamesMapping().__getitem__)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(quiet)
+    logging.captureWarnings(capture=True)
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger: `log.info("what happened", topic=…)`; names and numbers as keywords, never inside the sentence."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor that removes known secrets and passwords of URLs from every value of an event."""
+    return {key: SECRETS.value(value) for key, value in event.items()}
+
+
+def _rendering(*, is_terminal: bool) -> list[Processor]:
+    if is_terminal:
+        return [structlog.dev.ConsoleRenderer(timestamp_key="time")]
+    return [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(ensure_ascii=False)]

@@ -1,0 +1,23 @@
+"""A Kafka record as every part of ours sees it, whichever client read it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Record(Protocol):
+    """What aiokafka's `ConsumerRecord` offers and we use; `timestamp` in milliseconds, as the broker has it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
