@@ -115,6 +115,10 @@ class Hearing:
         """Whether a run has heard the symbol and none has said since that it left."""
         return symbol in self._pieces and symbol not in self._left
 
+    def hears_since(self, symbol: str, instant: int) -> bool:
+        """Whether a run that still hears the symbol has heard it since an instant."""
+        return any(piece.end is None and piece.start <= instant for piece in self._pieces.get(symbol, ()))
+
     def heard(self, symbol: str, start: int, end: int) -> list[Stretch]:
         """The stretches of `[start, end)` in which any run heard the symbol, in order and disjoint."""
         found = []
@@ -148,9 +152,13 @@ class Hearing:
 
         An unheard stretch `[a, b)` costs a symbol of this delay the event time `[a - delay - lateness, b - delay)`.
         """
+        start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
+        for piece in self._pieces.get(symbol, ()):
+            if piece.start <= start and self._end(piece) >= end:
+                return 0
         cost = 0
         reached = open_time
-        for a, b in self.unheard(symbol, open_time + delay_ms, close_time + delay_ms + lateness_ms):
+        for a, b in self.unheard(symbol, start, end):
             lost_from = max(a - delay_ms - lateness_ms, reached)
             lost_until = min(b - delay_ms, close_time)
             if lost_from < lost_until:
