@@ -1,7 +1,7 @@
 """One client's WebSocket: greets, beats, reads its packets and hands them to its sessions."""
 
 import asyncio
-import json
+import contextlib
 from collections.abc import Sequence
 from itertools import count
 from random import Random
@@ -9,13 +9,17 @@ from random import Random
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from tradingview import codec
+from tradingview.errors import BadFrame
 from tradingview_simulator.charts.session import ChartSession
 from tradingview_simulator.faults import ProtocolFaultError, unknown_session
 from tradingview_simulator.journal import Journal
 from tradingview_simulator.outbox import Outbox
-from tradingview_simulator.packets import MalformedFrameError, compact, frame, heartbeat, message, packets
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.quotes.session import QuoteSession
+
+FAREWELL_S = 1.0
+"""How long a protocol_error may take to leave before the socket is closed."""
 
 CHART_CALLS = frozenset(
     {
@@ -77,16 +81,17 @@ class Connection:
     async def serve(self) -> None:
         """Serve the client until it leaves, is thrown out or is dropped."""
         self._echoed_at = asyncio.get_running_loop().time()
-        self._outbox.put(frame(compact(self._hello())))
+        self._outbox.put(codec.render(self._hello()))
         workers = [asyncio.create_task(self._send()), asyncio.create_task(self._beat())]
         try:
             async for text in self._socket:
                 await self._receive(text)
-        except (MalformedFrameError, ConnectionClosed):
+        except (BadFrame, ConnectionClosed):
             return
         except ProtocolFaultError as fault:
-            self._outbox.put(message("protocol_error", str(fault)))
-            await self._outbox.drained()
+            self._outbox.put(codec.encode("protocol_error", str(fault)))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._outbox.drained(), FAREWELL_S)
         finally:
             for name in list(self._quotes):
                 self._close_quotes(name)
@@ -94,10 +99,11 @@ class Connection:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    def _hello(self) -> dict[str, object]:
+    def _hello(self) -> codec.Hello:
         now = self._settings.now()
-        return {
-            "session_id": f"0.{self.number}.1_simulator-charts-1",
+        session_id = f"0.{self.number}.1_simulator-charts-1"
+        fields = {
+            "session_id": session_id,
             "timestamp": now // 1_000,
             "timestampMs": now,
             "release": "simulator",
@@ -107,6 +113,7 @@ class Connection:
             "via": "127.0.0.1:443",
             "javastudies": ["3.66"],
         }
+        return codec.Hello(session_id, now, fields)
 
     async def _send(self) -> None:
         try:
@@ -121,24 +128,16 @@ class Connection:
             if loop.time() - self._echoed_at > self._settings.hb_grace:
                 self.drop()
                 return
-            self._outbox.put_heartbeat(heartbeat(number))
+            self._outbox.put_heartbeat(codec.heartbeat(number))
 
     async def _receive(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
             return  # the binary mode of 2019 is gone (protocol §1.3)
-        for payload in packets(text):
-            if payload.startswith("~h~"):
+        for packet in codec.decode(text):
+            if isinstance(packet, codec.Heartbeat):
                 self._echoed_at = asyncio.get_running_loop().time()
-                continue
-            try:
-                body = json.loads(payload)
-            except (ValueError, RecursionError) as error:
-                raise MalformedFrameError("a packet is neither a heartbeat nor JSON") from error
-            match body:
-                case {"m": str(method), "p": [*params]}:
-                    await self._call(method, params)
-                case _:
-                    raise MalformedFrameError("a message has no method and parameters")
+            elif isinstance(packet, codec.Message):
+                await self._call(packet.method, packet.params)
 
     async def _call(self, method: str, params: Sequence[object]) -> None:
         name = params[0] if params else None

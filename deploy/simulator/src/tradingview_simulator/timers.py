@@ -28,16 +28,25 @@ class Timers:
     def after(self, delay_ms: float, callback: Callable[[], None]) -> None:
         self.at(self.now() + delay_ms, callback)
 
+    def run_due(self) -> None:
+        """Run what is due, MOST_PER_TURN at most."""
+        now = self.now()
+        for _ in range(MOST_PER_TURN):
+            if not self._heap or self._heap[0][0] > now:
+                return
+            heapq.heappop(self._heap)[2]()
+
+    def next_due_ms(self) -> float | None:
+        """When the next callback is due, None where none is planned."""
+        return self._heap[0][0] if self._heap else None
+
     async def run(self) -> None:
         """Run callbacks for ever."""
         while True:
             self._earlier.clear()
-            now = self.now()
-            for _ in range(MOST_PER_TURN):
-                if not self._heap or self._heap[0][0] > now:
-                    break
-                heapq.heappop(self._heap)[2]()
-            wait = (self._heap[0][0] - self.now()) / 1_000 if self._heap else LONGEST_NAP_S
+            self.run_due()
+            due = self.next_due_ms()
+            wait = LONGEST_NAP_S if due is None else (due - self.now()) / 1_000
             if wait <= 0:
                 await asyncio.sleep(0)
                 continue

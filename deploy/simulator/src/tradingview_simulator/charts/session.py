@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from tradingview.codec import encode
 from tradingview_simulator.charts.info import symbol_info
 from tradingview_simulator.charts.series import NODE, Series, timescale_update
 from tradingview_simulator.model.bars import RESOLUTIONS, Bar
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.model.tape import Tape
-from tradingview_simulator.packets import message
 from tradingview_simulator.settings import SimulatorSettings
 from tradingview_simulator.specs import symbol_of
 
@@ -50,7 +50,7 @@ class ChartSession:
                 self._critical(method, params)
 
     def _send(self, method: str, *params: object) -> None:
-        self._put(message(method, self._name, *params, at_ms=self._settings.now()))
+        self._put(encode(method, self._name, *params, t_ms=self._settings.now()))
 
     def _critical(self, method: str, params: Sequence[object]) -> None:
         arguments = ", ".join(str(param) for param in params)
@@ -116,7 +116,7 @@ class ChartSession:
             if not found:
                 return 0, None
             update, scale = timescale_update(series_id, series, found, -series.before)
-            packet = message("timescale_update", self._name, update, scale, at_ms=self._settings.now())
+            packet = encode("timescale_update", self._name, update, scale, t_ms=self._settings.now())
             return len(found), packet
 
         given, packet = await asyncio.to_thread(render)

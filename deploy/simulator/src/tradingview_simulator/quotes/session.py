@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
+from tradingview.codec import encode
 from tradingview_simulator.journal import Sent
-from tradingview_simulator.packets import message
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.quotes.subscription import Subscription
 from tradingview_simulator.specs import symbol_of
@@ -51,7 +51,7 @@ class QuoteSession:
     def _add(self, params: Sequence[object]) -> None:
         names = _strings(params)
         if len(names) != len(params):
-            self._put(message("critical_error", self._name, "invalid_parameters", "quote_add_symbols"), None)
+            self._put(encode("critical_error", self._name, "invalid_parameters", "quote_add_symbols"), None)
             self._dead = True
             self.close()
             return
@@ -61,7 +61,7 @@ class QuoteSession:
             feed = self._hub.feed(symbol_of(name))
             if feed is None:
                 body = {"n": name, "s": "error", "errmsg": "no_such_symbol", "v": {}}
-                self._put(message("qsd", self._name, body), Sent(name, {}, None, snapshot=True))
+                self._put(encode("qsd", self._name, body), Sent(name, {}, None, snapshot=True))
                 self._completed(name)
                 continue
             subscription = Subscription(
@@ -94,10 +94,10 @@ class QuoteSession:
         return not self._hibernated and (self._fields is None or field in self._fields)
 
     def _send(self, name: str, fields: Mapping[str, object], sent: Sent) -> None:
-        self._put(message("qsd", self._name, {"n": name, "s": "ok", "v": fields}), sent)
+        self._put(encode("qsd", self._name, {"n": name, "s": "ok", "v": fields}), sent)
 
     def _completed(self, name: str) -> None:
-        self._put(message("quote_completed", self._name, name), None)
+        self._put(encode("quote_completed", self._name, name), None)
 
 
 def _strings(params: Sequence[object]) -> list[str]:

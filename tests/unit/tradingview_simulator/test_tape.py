@@ -1,0 +1,179 @@
+"""The model: levels agree, any instant can be computed alone, what is streamed folds to what is served."""
+
+from datetime import date
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradingview_simulator.model.bars import RESOLUTIONS, bars, is_first
+from tradingview_simulator.model.calendars import day_number
+from tradingview_simulator.model.market import Market
+from tradingview_simulator.model.nodes import Node, merge, of_trades
+from tradingview_simulator.model.registry import LISTED
+from tradingview_simulator.model.tape import DAY, HOUR, MINUTE, QUARTER, Tape
+
+NAMES = [instrument.name for instrument in LISTED]
+NOON = 1_795_435_200_000  # Monday 2026-11-23T12:00Z
+AFTERNOON = NOON + 4 * 3_600_000
+CODES = ["1", "3", "5", "15", "30", "45", "60", "120", "180", "240", "1D", "1W", "1M"]
+MARKET = Market(1)
+
+names = st.sampled_from(NAMES)
+instants = st.integers(1_640_000_000_000, 1_900_000_000_000)
+
+
+def tape_of(name: str, market: Market = MARKET) -> Tape:
+    tape = market.tape(name)
+    assert tape is not None
+    return tape
+
+
+def fold(tape: Tape, start_ms: int, end_ms: int) -> tuple[int, ...] | None:
+    """Open, high, low, close, volume, trades of [start_ms, end_ms): whole minutes, and trades of the cut ones."""
+    parts: list[Node] = []
+    last = tape.day_at(end_ms)
+    for day in (tape.days.previous(last), last):
+        for minute in tape.nodes(day, MINUTE):
+            if start_ms <= minute.start * 1_000 and minute.end * 1_000 <= end_ms:
+                parts.append(minute)
+            elif minute.start * 1_000 < end_ms and start_ms < minute.end * 1_000:
+                trades = [trade for trade in tape.trades(minute) if start_ms <= trade.time_ms < end_ms]
+                parts += [of_trades(minute.start, minute.end, trades)] if trades else []
+    return merge(parts)[2:] if parts else None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_level_of_a_day_merges_to_the_day_and_its_trades_fold_to_it(name: str) -> None:
+    tape = tape_of(name)
+    day = tape.day_at(NOON)
+    node = tape.days.node(day)
+    assert node is not None
+    for level in (HOUR, QUARTER, MINUTE):
+        assert merge(tape.nodes(day, level))[2:] == node[2:]
+    for minute in tape.nodes(day, MINUTE):
+        assert of_trades(minute.start, minute.end, tape.trades(minute)) == minute
+
+
+@given(names, instants)
+@settings(max_examples=30, deadline=None)
+def test_trades_lie_in_their_minutes_in_distinct_seconds_about_a_second_apart(name: str, at_ms: int) -> None:
+    tape = tape_of(name)
+    day = tape.day_at(at_ms)
+    for minute in list(tape.nodes(day, MINUTE))[:30]:
+        times = [trade.time_ms for trade in tape.trades(minute)]
+        assert all(minute.start * 1_000 <= time < minute.end * 1_000 for time in times)
+        assert all(later - earlier >= 950 for earlier, later in pairwise(times))
+        assert len({time // 1_000 for time in times}) == len(times)
+
+
+@given(names, instants)
+@settings(max_examples=30, deadline=None)
+def test_an_instant_asked_alone_agrees_with_the_minutes_and_trades_before_it(name: str, at_ms: int) -> None:
+    tape = tape_of(name)
+    state = tape_of(name, Market(1)).state_at(at_ms)
+    if state is None:
+        return
+    assert state.node[2:] == fold(tape, state.node.start * 1_000, min(at_ms + 1, state.node.end * 1_000))
+    assert state.last.time_ms <= at_ms
+    assert state.last.price == state.node.close
+    previous = tape.days.node(tape.days.previous(state.day))
+    assert previous is None or state.previous_close == previous.close
+
+
+@given(names, instants)
+@settings(max_examples=30, deadline=None)
+def test_going_on_from_an_instant_yields_exactly_the_trades_after_it(name: str, at_ms: int) -> None:
+    tape = tape_of(name)
+    ahead = tape.minutes_after(at_ms)
+    day, first = next(ahead)
+    minutes = [minute for minute in tape.nodes(day, MINUTE) if minute.end * 1_000 > at_ms]
+    expected = [trade for minute in minutes[:2] for trade in tape.trades(minute) if trade.time_ms > at_ms]
+    assert list(first) == expected[: len(first)]
+    if len(first) == len(expected):
+        return
+    assert next(ahead) == (day, tuple(expected[len(first) :]))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", ["BINANCE:BTCUSDT", "NASDAQ:AAPL", "NYMEX:CL1!", "KRAKEN:RAREUSD"])
+def test_longer_bars_are_merges_of_minutes_and_history_asked_twice_agrees(name: str, code: str) -> None:
+    tape, resolution = tape_of(name), RESOLUTIONS[code]
+    found = bars(tape, resolution, AFTERNOON, 40)
+    assert found == bars(tape_of(name, Market(1)), resolution, AFTERNOON, 40)
+    assert [bar.time for bar in found] == sorted({bar.time for bar in found})
+    if resolution.seconds is None:
+        return
+    for bar in found[-3:]:
+        assert bar.time % resolution.seconds == 0
+        end_ms = min((bar.time + resolution.seconds) * 1_000, AFTERNOON + 1)
+        assert bar.node[2:] == fold(tape, bar.time * 1_000, end_ms)
+
+
+def test_the_forming_bar_has_only_what_has_traded() -> None:
+    tape = tape_of("BINANCE:BTCUSDT")
+    last = bars(tape, RESOLUTIONS["1"], NOON + 30_000, 1)[-1]
+    assert last.time == NOON // 1_000
+    assert last.node[2:] == fold(tape, NOON, NOON + 30_001)
+    assert last.node.trades < bars(tape, RESOLUTIONS["1"], NOON + 60_000, 2)[0].node.trades
+
+
+def test_daily_weekly_and_monthly_bars_are_stamped_with_the_first_opening_of_their_period() -> None:
+    stock, future = tape_of("NASDAQ:AAPL"), tape_of("NYMEX:CL1!")
+    monday = day_number(date(2026, 11, 23)) * 86_400
+    assert bars(stock, RESOLUTIONS["D"], AFTERNOON, 1)[0].time == monday + 14 * 3_600 + 1_800
+    assert bars(stock, RESOLUTIONS["W"], AFTERNOON, 1)[0].time == monday + 14 * 3_600 + 1_800
+    assert bars(future, RESOLUTIONS["D"], AFTERNOON, 1)[0].time == monday - 3_600
+    first = day_number(date(2026, 11, 2)) * 86_400
+    assert bars(stock, RESOLUTIONS["M"], AFTERNOON, 1)[0].time == first + 14 * 3_600 + 1_800
+
+
+def test_the_volume_of_a_day_is_the_sum_of_its_minutes_also_as_the_protocols_numbers() -> None:
+    tape = tape_of("BINANCE:BTCUSDT")
+    day = tape.day_at(NOON)
+    before = 0.0
+    cumulative = 0
+    for minute in tape.nodes(day, MINUTE):
+        cumulative += minute.volume
+        number = tape.instrument.volume(cumulative)
+        assert round(number - before, 8) == tape.instrument.volume(minute.volume)
+        before = number
+
+
+def test_history_ends_at_the_listing_and_says_so() -> None:
+    tape = tape_of("KRAKEN:RAREUSD")
+    found = bars(tape, RESOLUTIONS["D"], NOON, 5_000)
+    assert found[0].time == day_number(date(2021, 11, 4)) * 86_400
+    assert is_first(tape, found[0])
+    assert not is_first(tape, found[1])
+    assert bars(tape, RESOLUTIONS["1"], found[0].time * 1_000 - 1, 10) == []
+    assert tape.state_at(found[0].time * 1_000 - 1) is None
+
+
+def test_a_minute_without_a_trade_has_no_bar() -> None:
+    tape = tape_of("KRAKEN:RAREUSD")
+    found = bars(tape, RESOLUTIONS["1"], NOON, 100)
+    assert found[-1].time - found[0].time > 100 * 300
+
+
+def test_days_open_near_the_close_before() -> None:
+    for name in NAMES:
+        tape = tape_of(name)
+        found = bars(tape, RESOLUTIONS["D"], NOON, 50)
+        for before, after in pairwise(found):
+            assert abs(after.node.open - before.node.close) <= before.node.close * tape.instrument.volatility * 0.5
+
+
+def test_another_seed_is_another_history() -> None:
+    one, two = (tape_of("NASDAQ:AAPL", Market(seed)).days.node(20_700) for seed in (1, 2))
+    assert one != two
+
+
+def test_quarter_hours_are_cut_from_the_hour_that_holds_them() -> None:
+    tape = tape_of("NASDAQ:AAPL")
+    day = tape.day_at(AFTERNOON)
+    first = tape.nodes(day, HOUR)[0]
+    assert (first.start % 3_600, first.end % 3_600) == (1_800, 0)
+    assert [node.start for node in tape.children(HOUR, first)] == [first.start, first.start + 900]
+    assert tape.nodes(day, DAY)[0] == tape.days.node(day)
