@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from aggregator.core.longer import Chain, Part
-from aggregator.core.minute import NEVER, Minute
+from aggregator.core.longer import Chain, Level, Part
+from aggregator.core.minute import Minute
 from aggregator.core.rules import Rules
 from aggregator.core.symbol import Counter, Symbol, bar_day
 from contracts import wire
 from contracts.bars import Origin, volume_of, volume_units
-from contracts.intervals import DAY, MINUTE, Interval
+from contracts.intervals import DAY, MINUTE
 from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 
+TICKS = Origin.TICKS.value
+NEVER = 1 << 62
 REMEMBERED_MS = 45 * DAY
 """Hearing is remembered for longer than the longest bar can be open."""
 
@@ -51,7 +53,8 @@ class PartitionFold:
         self._sorted: list[Symbol] = []
         self._next: dict[int, int] = {}
         self._due = NEVER
-        self._issues: list[Issue] = []
+        self.issues: list[Issue] = []
+        """What was issued and not taken yet, in order."""
 
     @property
     def clock(self) -> int:
@@ -65,11 +68,14 @@ class PartitionFold:
 
     def take(self) -> list[Issue]:
         """What was issued since the last call, in order."""
-        taken, self._issues = self._issues, []
+        taken, self.issues = self.issues, []
         return taken
 
-    def feed(self, records: Iterable[tuple[bytes, wire.Tick | wire.Mark, int]]) -> None:
-        """Take the next records of the log: key, record, timestamp."""
+    def feed(self, records: Iterable[tuple[bytes, Any, int]]) -> None:
+        """Take the next records of the log: key, `wire.Tick` or `wire.Mark`, timestamp.
+
+        A tick that is its minute's newest is taken here; whatever else it may be is `_observe`'s.
+        """
         current = self._current
         skew = self._rules.max_skew_ms
         for key, record, timestamp in records:
@@ -77,18 +83,16 @@ class PartitionFold:
             if minute is None:
                 self._take(key, record, timestamp)
                 continue
+            last = minute.last
             event_time = record.event_time
-            sequence = record.sequence
             if (
-                minute.latest <= event_time < minute.close_time
-                and sequence > minute.last_sequence
+                last.event_time <= event_time < minute.close_time
+                and record.sequence > last.sequence
                 and record.trading_day == minute.day
                 and event_time - timestamp <= skew
                 and not record.is_baseline
             ):
                 minute.last = record
-                minute.latest = event_time
-                minute.last_sequence = sequence
                 minute.count += 1
                 price = record.price
                 if price > minute.high:
@@ -127,7 +131,7 @@ class PartitionFold:
                 exchange=symbol.id.exchange,
                 symbol=symbol.id.symbol,
                 sequence=sequence,
-                bars=tuple(self._forming_bar(symbol, interval, part) for interval, part in opened),
+                bars=tuple(self._forming_bar(symbol, level, part) for level, part in opened),
             )
             found.append((key, forming))
         return found
@@ -142,7 +146,7 @@ class PartitionFold:
         """Take a tick that does not simply continue its symbol's current minute."""
         ahead = tick.event_time - timestamp
         if ahead > self._rules.max_skew_ms:
-            self._issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future"))
+            self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future"))
             return
         symbol = self._symbols.get(key) or self._join(key, tick)
         minute = self._minute(symbol, key, tick, timestamp)
@@ -152,6 +156,7 @@ class PartitionFold:
             if tick.trading_day > minute.day:
                 self._turn_day(symbol, minute, tick)
             minute.take(tick)
+            self._current[key] = minute
             cumulative = tick.cumulative_volume
             if cumulative is not None and tick.trading_day == minute.day:
                 minute.cumulative = max(minute.cumulative, cumulative)
@@ -191,14 +196,13 @@ class PartitionFold:
         if open_time < floor:
             if not tick.is_baseline:
                 late = wire.LateTick(tick=tick, reason="minute_closed", bar_open_time=open_time, closed_until=floor)
-                self._issues.append(Issue(Kind.LATE, key, late))
+                self.issues.append(Issue(Kind.LATE, key, late))
             return None
         minute = symbol.minutes.get(open_time)
         if minute is None:
             minute = symbol.minutes[open_time] = Minute(open_time, max(tick.trading_day, 0))
             if tick.trading_day > symbol.counter.day:
                 self._enter_day(symbol, minute, tick)
-        self._current[key] = minute
         return minute
 
     def _turn_day(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
@@ -257,44 +261,46 @@ class PartitionFold:
 
     def _pass(self, delay_ms: int, boundary: int) -> None:
         """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary."""
+        chain = self._chain
         members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
         count = 0
         opened = boundary - MINUTE
         for symbol in members:
             symbol.floor = max(symbol.floor, boundary)
-            for open_time in sorted(open_time for open_time in symbol.minutes if open_time <= opened):
+            due = [open_time for open_time in symbol.minutes if open_time <= opened]
+            if len(due) > 1:
+                due.sort()
+            for open_time in due:
                 minute = symbol.minutes[open_time]
                 values = symbol.close(minute)
                 if self._current.get(symbol.key) is minute:
                     del self._current[symbol.key]
                 if values is not None:
-                    self._close_bar(symbol, Interval.M1, Part(open_time, bar_day(minute), values))
+                    self._close_bar(symbol, chain.minute, Part(open_time, bar_day(minute), values))
                     count += 1
-        self._complete(Interval.M1, opened, delay_ms, count)
-        for index, interval in enumerate(self._chain.longer):
-            if interval.open_time(boundary, boundary - boundary % DAY) != boundary:
+        self._complete(chain.minute, opened, delay_ms, count)
+        for index, level in enumerate(chain.longer):
+            if not level.ends_at(boundary):
                 continue
-            opened = interval.open_time(boundary - 1, (boundary - 1) - (boundary - 1) % DAY)
+            opened = level.open_time(boundary - 1, (boundary - 1) - (boundary - 1) % DAY)
             count = 0
             for symbol in members:
                 for part in symbol.roll_up.close(index, opened):
-                    self._close_bar(symbol, interval, part)
+                    self._close_bar(symbol, level, part)
                     count += 1
-            self._complete(interval, opened, delay_ms, count)
+            self._complete(level, opened, delay_ms, count)
         if boundary % DAY == 0:
             self._hearing.forget(boundary - REMEMBERED_MS)
 
-    def _complete(self, interval: Interval, open_time: int, delay_ms: int, count: int) -> None:
-        record = wire.IntervalComplete(
-            interval=interval.value, open_time=open_time, delay=delay_ms // 1000, count=count
-        )
-        self._issues.append(Issue(Kind.COMPLETE, None, record))
+    def _complete(self, level: Level, open_time: int, delay_ms: int, count: int) -> None:
+        record = wire.IntervalComplete(interval=level.name, open_time=open_time, delay=delay_ms // 1000, count=count)
+        self.issues.append(Issue(Kind.COMPLETE, None, record))
 
-    def _close_bar(self, symbol: Symbol, interval: Interval, part: Part) -> None:
+    def _close_bar(self, symbol: Symbol, level: Level, part: Part) -> None:
         open_time, _, values = part
-        close_time = interval.close_time(open_time)
+        close_time = level.close_time(open_time)
         bar = wire.Bar(
-            interval=interval.value,
+            interval=level.name,
             open_time=open_time,
             close_time=close_time,
             open=values.open,
@@ -308,17 +314,17 @@ class PartitionFold:
             gap_ms=self._gap_ms(symbol, open_time, close_time),
             exchange=symbol.id.exchange,
             symbol=symbol.id.symbol,
-            origin=Origin.TICKS.value,
+            origin=TICKS,
         )
-        self._issues.append(Issue(Kind.BAR, symbol.key, bar))
-        symbol.roll_up.add(self._chain, interval, part)
+        self.issues.append(Issue(Kind.BAR, symbol.key, bar))
+        symbol.roll_up.add(level, part)
 
-    def _forming_bar(self, symbol: Symbol, interval: Interval, part: Part) -> wire.FormingBar:
+    def _forming_bar(self, symbol: Symbol, level: Level, part: Part) -> wire.FormingBar:
         open_time, _, values = part
-        close_time = interval.close_time(open_time)
+        close_time = level.close_time(open_time)
         told_until = min(close_time, self.clock - symbol.delay_ms - self._rules.lateness_ms)
         return wire.FormingBar(
-            interval=interval.value,
+            interval=level.name,
             open_time=open_time,
             close_time=close_time,
             open=values.open,

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from contracts.intervals import Interval
+from contracts.intervals import DAY, Interval
 
 
 class Values(NamedTuple):
@@ -34,8 +34,8 @@ def merged(earlier: Values | None, later: Values) -> Values:
         later.close,
         volume,
         count + later.tick_count,
-        min(first, later.first_tick_time),
-        max(last, later.last_tick_time),
+        first if first < later.first_tick_time else later.first_tick_time,  # noqa: FURB136 - likewise
+        last if last > later.last_tick_time else later.last_tick_time,  # noqa: FURB136 - likewise
     )
 
 
@@ -63,44 +63,77 @@ class Part(NamedTuple):
     values: Values
 
 
+class Level:
+    """One interval that is built: how its bars are labelled, and the levels made of them, by their place."""
+
+    __slots__ = ("interval", "name", "parents", "step")
+
+    def __init__(self, interval: Interval) -> None:
+        self.interval = interval
+        self.name = interval.value
+        self.step = interval.step_ms or 0
+        self.parents: list[tuple[int, Level]] = []
+
+    def open_time(self, instant: int, day: int) -> int:
+        """`Interval.open_time`, without its look-ups."""
+        step = self.step
+        return instant - instant % step if step else self.interval.open_time(instant, day)
+
+    def close_time(self, open_time: int) -> int:
+        """`Interval.close_time`, without its look-ups."""
+        return open_time + self.step if self.step else self.interval.close_time(open_time)
+
+    def ends_at(self, boundary: int) -> bool:
+        """Whether a bar of this level ends at a minute boundary."""
+        step = self.step
+        if step:
+            return boundary % step == 0
+        return boundary % DAY == 0 and self.interval.open_time(boundary, boundary) == boundary
+
+
+class Chain:
+    """The intervals that are built: 1m (`minute`) and the longer ones, each made of a shorter one."""
+
+    def __init__(self, built: tuple[Interval, ...]) -> None:
+        self.minute = Level(Interval.M1)
+        self.longer = [Level(interval) for interval in built[1:]]
+        levels = {level.interval: level for level in (self.minute, *self.longer)}
+        self.sources = [levels[source_of(level.interval, built)] for level in self.longer]
+        for index, (level, source) in enumerate(zip(self.longer, self.sources, strict=True)):
+            source.parents.append((index, level))
+
+
 class RollUp:
     """The longer bars of one symbol that are not closed yet, each made of closed bars of its source."""
 
     __slots__ = ("_building",)
 
-    def __init__(self, chain: "Chain") -> None:
+    def __init__(self, chain: Chain) -> None:
         self._building: list[dict[int, Values]] = [{} for _ in chain.longer]
 
-    def add(self, chain: "Chain", source: Interval, part: Part) -> None:
+    def add(self, source: Level, part: Part) -> None:
         """Merge a closed bar of `source` into every bar that is made of it; parts of one bar come in time order."""
-        for index, interval in chain.made_of[source]:
-            label = interval.open_time(part.open_time, part.day)
+        open_time, day, values = part
+        for index, level in source.parents:
+            step = level.step
+            label = open_time - open_time % step if step else level.interval.open_time(open_time, day)
             bars = self._building[index]
-            bars[label] = merged(bars.get(label), part.values)
+            bars[label] = merged(bars.get(label), values)
 
     def close(self, index: int, until: int) -> list[Part]:
         """Take out every bar of the interval at `index` whose label is at most `until`, oldest first."""
         bars = self._building[index]
-        return [Part(label, label, bars.pop(label)) for label in sorted(label for label in bars if label <= until)]
+        due = [label for label in bars if label <= until]
+        due.sort()
+        return [Part(label, label, bars.pop(label)) for label in due]
 
-    def forming(self, chain: "Chain", minutes: list[Part]) -> list[tuple[Interval, Part]]:
+    def forming(self, chain: Chain, minutes: list[Part]) -> list[tuple[Level, Part]]:
         """The newest open bar of each interval, given the open minutes in time order."""
-        opened: dict[Interval, list[Part]] = {Interval.M1: minutes}
-        for index, interval in enumerate(chain.longer):
+        opened: dict[Level, list[Part]] = {chain.minute: minutes}
+        for index, level in enumerate(chain.longer):
             bars = dict(self._building[index])
             for part in opened[chain.sources[index]]:
-                label = interval.open_time(part.open_time, part.day)
+                label = level.open_time(part.open_time, part.day)
                 bars[label] = merged(bars.get(label), part.values)
-            opened[interval] = [Part(label, label, bars[label]) for label in sorted(bars)]
-        return [(interval, parts[-1]) for interval, parts in opened.items() if parts]
-
-
-class Chain:
-    """Which interval is made of which, for the intervals that are built."""
-
-    def __init__(self, built: tuple[Interval, ...]) -> None:
-        self.longer = built[1:]
-        self.sources = tuple(source_of(interval, built) for interval in self.longer)
-        self.made_of: dict[Interval, list[tuple[int, Interval]]] = {interval: [] for interval in built}
-        for index, (interval, source) in enumerate(zip(self.longer, self.sources, strict=True)):
-            self.made_of[source].append((index, interval))
+            opened[level] = [Part(label, label, bars[label]) for label in sorted(bars)]
+        return [(level, parts[-1]) for level, parts in opened.items() if parts]

@@ -1,11 +1,10 @@
 """One open minute of one symbol: what its ticks say of price and cumulative volume, in any order of arrival."""
 
+from typing import Any
+
 from contracts import wire
 from contracts.bars import volume_units
 from contracts.intervals import MINUTE
-
-NEVER = 1 << 62
-"""No tick time yet; later than any."""
 
 Order = tuple[int, int, float]
 
@@ -33,7 +32,6 @@ class Minute:
         "high",
         "last",
         "last_seen",
-        "last_sequence",
         "latest",
         "low",
         "open_time",
@@ -48,12 +46,11 @@ class Minute:
         self.day = day
         self.count = 0
         self.first: wire.Tick | None = None
-        self.last: wire.Tick | None = None
-        self.last_sequence = -1
+        self.last: wire.Tick | Any = None
         self.high = 0.0
         self.low = 0.0
-        self.earliest = NEVER
-        self.latest = NEVER
+        self.earliest = 0
+        self.latest = 0
         self.first_seen: wire.Tick | None = None
         self.last_seen: wire.Tick | None = None
         self.cumulative = -1.0
@@ -65,21 +62,24 @@ class Minute:
         """Take a tick, wherever in the order of the minute it belongs."""
         self.count += 1
         price, event_time = tick.price, tick.event_time
-        if self.first is None or self.last is None:
+        if self.first is None:
             self.first = self.last = tick
-            self.last_sequence = tick.sequence
             self.high = self.low = price
             self.earliest = self.latest = event_time
             return
         if order(tick) > order(self.last):
             self.last = tick
-            self.last_sequence = tick.sequence
         elif order(tick) < order(self.first):
             self.first = tick
         self.high = max(self.high, price)
         self.low = min(self.low, price)
         self.latest = max(self.latest, event_time)
         self.earliest = min(self.earliest, event_time)
+
+    @property
+    def last_tick_time(self) -> int:
+        """The greatest event time of a tick: `latest` holds those that were not the newest when they came."""
+        return max(self.latest, self.last.event_time)
 
     def see(self, tick: wire.Tick) -> None:
         """Take a baseline: it counts for the day's figures and touches no price."""
@@ -95,13 +95,13 @@ class Minute:
         self.cumulative = -1.0
         self.day = day
 
-    def observed(self) -> list[wire.Tick]:
-        """The least and the greatest tick and baseline, those that there are."""
-        return [tick for tick in (self.first, self.first_seen, self.last, self.last_seen) if tick is not None]
-
     def observations(self) -> tuple[wire.Tick, wire.Tick] | None:
         """The least and the greatest observation of the minute's trading day, baselines among them."""
-        seen = [tick for tick in self.observed() if tick.trading_day == self.day]
+        first, last, day = self.first, self.last, self.day
+        if self.first_seen is None and first is not None and last is not None and first.trading_day == day:
+            return (first, last) if last.trading_day == day else None
+        seen = [tick for tick in (first, self.first_seen, last, self.last_seen) if tick is not None]
+        seen = [tick for tick in seen if tick.trading_day == day]
         return (min(seen, key=order), max(seen, key=order)) if seen else None
 
     def cumulative_units(self) -> int | None:

@@ -90,14 +90,22 @@ class Symbol:
             if day_low is not None and first.day_low is not None and day_low < min(low, first.day_low):
                 low = low if knows_day and day_low >= self.bottom else day_low
         return Values(
-            minute.first.price, high, low, minute.last.price, volume, minute.count, minute.earliest, minute.latest
+            minute.first.price,
+            high,
+            low,
+            minute.last.price,
+            volume,
+            minute.count,
+            minute.earliest,
+            minute.last_tick_time,
         )
 
     def close(self, minute: Minute) -> Values | None:
         """Close a minute: its bar, or None when it had no tick. What it says of volume and extremes is kept."""
         del self.minutes[minute.open_time]
-        self.sequence = max(self.sequence, minute.last_sequence)
-        self.received = max([self.received, *(tick.received_at for tick in minute.observed())])
+        if minute.last is not None:
+            self.sequence = max(self.sequence, minute.last.sequence)
+            self.received = max(self.received, minute.last.received_at)
         volume, self.counter = self.volume(self.counter, minute)
         if minute.count == 0:
             return None
@@ -121,12 +129,13 @@ class Symbol:
 
     def last_sequence(self) -> int:
         """The sequence of the newest tick that counted."""
-        return max((minute.last_sequence for minute in self.minutes.values()), default=self.sequence)
+        seen = [minute.last.sequence for minute in self.minutes.values() if minute.last is not None]
+        return max([self.sequence, *seen])
 
     def last_received(self) -> int:
         """When the newest observation was received, milliseconds."""
-        seen = [tick.received_at for minute in self.minutes.values() for tick in minute.observed()]
-        return max(seen, default=self.received)
+        seen = [minute.last.received_at for minute in self.minutes.values() if minute.last is not None]
+        return max([self.received, *seen])
 
 
 def bar_day(minute: Minute) -> int:
