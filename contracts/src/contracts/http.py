@@ -1,12 +1,15 @@
 """Bodies of the HTTP API, and the codes of its problems (RFC 9457, `application/problem+json`)."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.bars import BarState, Origin
 from contracts.base import Name, Text
-from contracts.history import MAX_BARS, MAX_SERIES
+from contracts.feed import SymbolState
+from contracts.history import MAX_BARS, MAX_SERIES, SyncStatus
+from contracts.ticks import SessionPhase
 
 PROBLEM_JSON = "application/problem+json"
 MAX_SYMBOLS = 1_000
@@ -22,6 +25,7 @@ class ProblemCode(StrEnum):
     UNAUTHORIZED = "unauthorized"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
     SYNC_FAILED = "sync_failed"
@@ -57,23 +61,29 @@ class SyncBody(Body):
     """Ask for the newest `n_bars` bars of one series."""
 
     exchange: Annotated[str, Field(max_length=32, examples=["BINANCE"])]
-    symbol: Annotated[str, Field(max_length=64, examples=["BTCUSDT"])]
+    symbol: Annotated[str, Field(max_length=128, examples=["BTCUSDT"])]
     interval: Annotated[str, Field(max_length=16, examples=["1m"])] = "1d"
     n_bars: Annotated[int, Field(ge=1, le=MAX_BARS)] = 1_000
 
 
 class BulkSyncBody(Body):
-    """Ask for every interval of every symbol (`EXCHANGE:SYMBOL`)."""
+    """Ask for every interval of every symbol (`EXCHANGE:SYMBOL`), at most 1,000 series in all."""
 
-    symbols: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_SERIES)]
-    intervals: Annotated[tuple[str, ...], Field(min_length=1, max_length=13)] = ("1d",)
+    symbols: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...],
+        Field(min_length=1, max_length=MAX_SERIES, examples=[["BINANCE:BTCUSDT"]]),
+    ]
+    intervals: Annotated[tuple[Annotated[str, Field(max_length=16)], ...], Field(min_length=1, max_length=26)] = ("1d",)
     n_bars: Annotated[int, Field(ge=1, le=MAX_BARS)] = 1_000
 
 
 class SymbolsBody(Body):
     """Symbols to subscribe or unsubscribe, as `EXCHANGE:SYMBOL`."""
 
-    symbols: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_SYMBOLS)]
+    symbols: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...],
+        Field(min_length=1, max_length=MAX_SYMBOLS, examples=[["BINANCE:BTCUSDT"]]),
+    ]
 
 
 class OHLCV(Body):
@@ -89,8 +99,8 @@ class OHLCV(Body):
     tick_count: int
     first_tick_time: str | None = None
     last_tick_time: str | None = None
-    state: Annotated[str, Field(examples=["forming", "closed", "revised"])]
-    origin: str | None = None
+    state: BarState
+    origin: Origin | None = None
     revision: int | None = None
     gap_ms: int = 0
     reason: str | None = None
@@ -106,15 +116,165 @@ class SeriesBody(Body):
     bars: tuple[OHLCV, ...]
 
 
-class JobBody(Body):
-    """A sync job: where it is and what it did."""
+class CurrentBarBody(Body):
+    """The forming bar of a symbol as the engine last told it; `gap_ms` is what of it was not heard so far."""
+
+    exchange: str
+    symbol: str
+    interval: str
+    bar: OHLCV
+
+
+class QuoteBody(Body):
+    """The merged latest state of a symbol. `delay` is in seconds; the day's figures are of `trading_day`."""
+
+    exchange: str
+    symbol: str
+    price: float | None
+    cumulative_volume: float | None
+    bid: float | None
+    ask: float | None
+    bid_size: float | None
+    ask_size: float | None
+    change: float | None
+    change_percent: float | None
+    day_open: float | None
+    day_high: float | None
+    day_low: float | None
+    previous_close: float | None
+    trading_day: Annotated[str | None, Field(examples=["2026-01-30"])]
+    session: SessionPhase
+    delay: int
+    currency: str | None
+    description: str | None
+    event_time: str | None
+    received_at: str
+
+
+class QuotesBody(Body):
+    """The latest quotes of all subscribed symbols; `missing` are those that have none at the moment."""
+
+    count: int
+    quotes: tuple[QuoteBody, ...]
+    missing: tuple[str, ...]
+
+
+class FeedBody(Body):
+    """Whether the feed is wanted to run."""
+
+    running: bool
+
+
+class WantedBody(Body):
+    """What was accepted, and the complete set of subscribed symbols after it."""
+
+    accepted: tuple[str, ...]
+    count: int
+    symbols: tuple[str, ...]
+
+
+class SymbolReportBody(Body):
+    """How the feed stands with a symbol, in the words of the replica that serves it."""
+
+    replica: str
+    state: SymbolState
+    detail: str | None
+    last_tick_time: str | None
+    at: str
+
+
+class SymbolStatusBody(Body):
+    """One symbol of the feed: `state` is the newest report's, null when no replica has reported on it."""
+
+    symbol: str
+    wanted: bool
+    state: SymbolState | None
+    reports: tuple[SymbolReportBody, ...]
+
+
+class ReplicaBody(Body):
+    """One replica of the feed: on how many symbols it reports, and when it last did."""
+
+    replica: str
+    symbols: int
+    last_report_at: str
+
+
+class FeedStatusBody(Body):
+    """The feed: whether it is wanted to run, every symbol that is wanted or reported on, every replica."""
+
+    running: bool
+    wanted: int
+    states: dict[str, int]
+    symbols: tuple[SymbolStatusBody, ...]
+    replicas: tuple[ReplicaBody, ...]
+
+
+class KnownSymbolBody(Body):
+    """A symbol that is subscribed or of which bars are stored."""
+
+    exchange: str
+    symbol: str
+    subscribed: bool
+    stored: bool
+
+
+class KnownSymbolsBody(Body):
+    """Known symbols in the order of their identities; `next` continues after the last one, null at the end."""
+
+    count: int
+    symbols: tuple[KnownSymbolBody, ...]
+    next: str | None
+
+
+class SeriesStatusBody(Body):
+    """Where the sync of one series is, and what its last one brought."""
+
+    exchange: str
+    symbol: str
+    interval: str
+    status: SyncStatus
+    job_id: str | None
+    bars_fetched: int | None
+    bars_written: int | None
+    first_open_time: str | None
+    last_open_time: str | None
+    error_code: str | None
+    error_detail: str | None
+    updated_at: str | None
+
+
+class SyncStatusBody(Body):
+    """Sync status of the series that pass the filters, in the order of their names; `next` is null at the end."""
+
+    count: int
+    series: tuple[SeriesStatusBody, ...]
+    next: str | None
+
+
+class ChildJobBody(Body):
+    """One series of a bulk job."""
 
     job_id: str
-    status: str
+    exchange: str
+    symbol: str
+    interval: str
+    status: SyncStatus
+    error_detail: str | None
+
+
+class JobBody(Body):
+    """A sync job: where it is and what it did. A bulk job has `children` instead of a series of its own."""
+
+    job_id: str
+    status: SyncStatus
     exchange: str | None = None
     symbol: str | None = None
     interval: str | None = None
     bars_fetched: int = 0
     bars_written: int = 0
-    error: Problem | None = None
-    children: tuple[dict[str, Any], ...] = ()
+    requested_at: str | None = None
+    finished_at: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    children: tuple[ChildJobBody, ...] = ()

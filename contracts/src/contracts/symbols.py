@@ -25,7 +25,7 @@ class SymbolId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "SymbolId":
         """`binance:btcusdt` and `BINANCE:BTCUSDT` are one symbol; `BadData` says what would be valid."""
-        found = IDENTITY.fullmatch(text.strip().upper()) if len(text) <= 128 else None
+        found = IDENTITY.fullmatch(text.strip().upper()) if len(text) <= 128 and text.isascii() else None
         if found is None:
             raise BadData(
                 f"{text[:64]!r} is not a symbol: write EXCHANGE:SYMBOL, like BINANCE:BTCUSDT", kind="invalid_symbol"

@@ -1,0 +1,1 @@
+"""One API over the store, the cache and the commands."""

@@ -1,0 +1,1 @@
+"""What the API decides without asking anybody: parsing, choosing, shaping."""

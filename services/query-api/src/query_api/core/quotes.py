@@ -1,0 +1,92 @@
+"""Quotes and the feed's status as they are served."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from contracts.errors import BadData
+from contracts.feed import SymbolStatus
+from contracts.http import FeedStatusBody, QuoteBody, ReplicaBody, SymbolReportBody, SymbolStatusBody
+from contracts.intervals import rfc3339
+from contracts.symbols import SymbolId
+from contracts.ticks import Quote
+from query_api.core.bars import time_of
+from query_api.core.desired import Control, Statuses, Wanted
+
+NO_REPORT = "unreported"
+"""How symbols are counted on which no replica has reported."""
+
+
+def quote_body(quote: Quote) -> QuoteBody:
+    """A quote as the API serves it: times in RFC 3339, the trading day as a date."""
+    fields = quote.model_dump(exclude={"sequence", "trading_day", "event_time", "received_at"})
+    return QuoteBody(
+        **fields,
+        trading_day=None if quote.trading_day is None else rfc3339(quote.trading_day)[:10],
+        event_time=time_of(quote.event_time),
+        received_at=rfc3339(quote.received_at),
+    )
+
+
+def readable(raw: Mapping[SymbolId, bytes | None]) -> tuple[list[QuoteBody], list[SymbolId], list[BadData]]:
+    """Quotes as cached, symbols that have none, and what is wrong with those that cannot be read (they have none)."""
+    quotes: list[QuoteBody] = []
+    missing: list[SymbolId] = []
+    faults: list[BadData] = []
+    for identity, text in raw.items():
+        if text is None:
+            missing.append(identity)
+            continue
+        try:
+            quotes.append(quote_body(Quote.decode(text)))
+        except BadData as error:
+            missing.append(identity)
+            faults.append(error)
+    return quotes, missing, faults
+
+
+def feed_status(control: Control, wanted: Wanted, statuses: Statuses) -> FeedStatusBody:
+    """The feed's status: symbols that are wanted or reported on by identity, replicas by name."""
+    reports: dict[SymbolId, list[SymbolStatus]] = {identity: [] for identity in wanted.subscriptions}
+    for status in statuses.reports.values():
+        reports.setdefault(status.identity, []).append(status)
+    symbols = tuple(
+        _symbol(identity, reports[identity], is_wanted=identity in wanted) for identity in sorted(reports, key=str)
+    )
+    states = Counter(NO_REPORT if symbol.state is None else symbol.state.value for symbol in symbols if symbol.wanted)
+    return FeedStatusBody(
+        running=control.is_running,
+        wanted=len(wanted.subscriptions),
+        states=dict(sorted(states.items())),
+        symbols=symbols,
+        replicas=_replicas(statuses.reports.values()),
+    )
+
+
+def _symbol(identity: SymbolId, statuses: list[SymbolStatus], *, is_wanted: bool) -> SymbolStatusBody:
+    newest_first = sorted(statuses, key=lambda status: (-status.at, status.replica))
+    return SymbolStatusBody(
+        symbol=str(identity),
+        wanted=is_wanted,
+        state=newest_first[0].state if newest_first else None,
+        reports=tuple(
+            SymbolReportBody(
+                replica=status.replica,
+                state=status.state,
+                detail=status.detail,
+                last_tick_time=time_of(status.last_tick_time),
+                at=rfc3339(status.at),
+            )
+            for status in newest_first
+        ),
+    )
+
+
+def _replicas(statuses: Iterable[SymbolStatus]) -> tuple[ReplicaBody, ...]:
+    counts: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+    for status in statuses:
+        counts[status.replica] += 1
+        latest[status.replica] = max(status.at, latest.get(status.replica, 0))
+    return tuple(
+        ReplicaBody(replica=name, symbols=counts[name], last_report_at=rfc3339(latest[name])) for name in sorted(counts)
+    )
