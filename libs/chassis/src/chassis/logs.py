@@ -9,7 +9,16 @@ from structlog.typing import EventDict, Processor
 
 from chassis.redaction import SECRETS
 
-_TALKATIVE = ("aiokafka", "faststream", "pymongo", "asyncio", "urllib3", "websockets", "uvicorn.access")
+_TALKATIVE = (
+    "aiokafka",
+    "faststream",
+    "chassis.kafka.faststream",
+    "pymongo",
+    "asyncio",
+    "urllib3",
+    "websockets",
+    "uvicorn.access",
+)
 """Libraries whose INFO is about themselves and whose DEBUG may hold whole commands: one level quieter than we are."""
 _OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "faststream")
 
@@ -32,7 +41,6 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReplaceOne
@@ -22,6 +23,16 @@ from contracts.errors import Unavailable
 
 MONGODB = "MongoDB"
 """How MongoDB is called in logs and as a condition of readiness."""
+
+_LIMITS: dict[str, Any] = {
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 30_000,
+    "waitQueueTimeoutMS": 10_000,
+    "wTimeoutMS": 20_000,
+    "maxPoolSize": 20,
+}
+"""Limits of a client where the URL names none."""
 
 Document = dict[str, Any]
 Guarded = tuple[str, Mapping[str, Any], Document]
@@ -45,22 +56,13 @@ class Written:
 def client(settings: MongoSettings, name: str) -> AsyncMongoClient[Document]:
     """A client that connects at its first use: writes wait for a majority, times are aware UTC, all waits are bounded.
 
-    `name` is what the server's log calls this process. Bound to the event loop of its first use; close it.
+    The URL may say other limits, never weaker writes. `name` is what the server's log calls this process. Bound to the
+    event loop of its first use; close it.
     """
-    return AsyncMongoClient(
-        settings.mongodb_url.get_secret_value(),
-        appname=name,
-        w="majority",
-        retryWrites=True,
-        retryReads=True,
-        serverSelectionTimeoutMS=5_000,
-        connectTimeoutMS=5_000,
-        socketTimeoutMS=30_000,
-        waitQueueTimeoutMS=10_000,
-        wTimeoutMS=20_000,
-        maxPoolSize=20,
-        tz_aware=True,
-    )
+    url = settings.mongodb_url.get_secret_value()
+    said = {option.lower() for option in parse_qs(urlsplit(url).query)}
+    limits = {option: value for option, value in _LIMITS.items() if option.lower() not in said}
+    return AsyncMongoClient(url, appname=name, w="majority", retryWrites=True, tz_aware=True, **limits)
 
 
 def database(mongo: AsyncMongoClient[Document], settings: MongoSettings) -> AsyncDatabase[Document]:

@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaBroker, KafkaMessage, Topic
 
 from chassis import dead_letters, logs
 from chassis.kafka.broker import Publish
@@ -64,7 +64,7 @@ def subscribe(
     topic adds to the latency. The offsets of a batch are committed after it was handled and its dead letters are safe.
     """
     subscriber = broker.subscriber(
-        *topics,
+        *(Topic(name, declare=False) for name in topics),
         group_id=group,
         batch=True,
         max_records=max_records,
@@ -76,7 +76,8 @@ def subscribe(
         decoder=_decode,
     )
 
-    async def consume(records: tuple[Record, ...]) -> None:
+    # Any: FastStream builds a Pydantic model of the annotation, which it then does not use.
+    async def consume(records: Any) -> None:
         if consuming.stop.is_set or subscriber.consumer is None:
             return
         try:

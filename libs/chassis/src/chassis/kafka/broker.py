@@ -35,7 +35,8 @@ def build_broker(settings: KafkaSettings, client_id: str) -> KafkaBroker:
     """A broker that is not yet connected: records are acknowledged by all replicas, once each, lz4-compressed.
 
     Handlers get what the decoder makes, without validation by type (`subscribe` in `chassis.kafka.batches`);
-    topics are made by `ensure_topics` only; no record's content is logged.
+    topics are made by `ensure_topics` only: name them in subscribers as `Topic(name, declare=False)`, which `subscribe`
+    does. No record's content is logged.
     """
     return KafkaBroker(
         settings.kafka_bootstrap_servers.split(","),
@@ -43,10 +44,9 @@ def build_broker(settings: KafkaSettings, client_id: str) -> KafkaBroker:
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
-        allow_auto_create_topics=False,
         graceful_timeout=10.0,
         apply_types=False,
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger("chassis.kafka.faststream"),
         log_level=logging.DEBUG,
     )
 

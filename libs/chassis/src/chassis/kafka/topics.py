@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import LeaderNotAvailableError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
 from chassis import logs
 from chassis.kafka.errors import KAFKA, kafka_errors
@@ -21,6 +21,7 @@ VERIFIED = ("cleanup.policy", "message.timestamp.type")
 
 _DEFAULTS = {"cleanup.policy": "delete", "message.timestamp.type": "CreateTime"}
 _ATTEMPT_S = 30.0
+_METADATA_EVERY_S = 0.05
 
 _log = logs.get("chassis.kafka.topics")
 
@@ -71,10 +72,8 @@ async def _attempt(bootstrap: str, wanted: Mapping[str, Topic], partitions: int)
                 await admin.start()
                 absent = wanted.keys() - set(await admin.list_topics())
                 await _create(admin, [wanted[name] for name in sorted(absent)], partitions)
-                mismatches = [
-                    *await _wrong_counts(admin, wanted, partitions),
-                    *await _wrong_configs(admin, wanted),
-                ]
+                counts = await _wrong_counts(admin, wanted, partitions)
+                mismatches = [*counts, *await _wrong_configs(admin, wanted)]
         finally:
             await admin.close()
     if mismatches:
@@ -99,15 +98,16 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], partitions: i
 
 
 async def _wrong_counts(admin: AIOKafkaAdminClient, wanted: Mapping[str, Topic], partitions: int) -> list[Mismatch]:
+    described = await admin.describe_topics(sorted(wanted))
+    while any(topic["error_code"] for topic in described):
+        # A topic made a moment ago has no leader yet, or the broker that was asked has not heard of it.
+        await asyncio.sleep(_METADATA_EVERY_S)
+        described = await admin.describe_topics(sorted(wanted))
     found = []
-    for description in await admin.describe_topics(sorted(wanted)):
-        name, error = description["topic"], for_code(description["error_code"])
-        if error is not NoError:
-            # A topic that was made a moment ago has no leader yet, or is not known everywhere.
-            raise LeaderNotAvailableError(f"topic {name}: {error.__name__}")
-        count, expected = len(description["partitions"]), wanted[name].partitions or partitions
+    for topic in described:
+        count, expected = len(topic["partitions"]), wanted[topic["topic"]].partitions or partitions
         if count != expected:
-            found.append(Mismatch(name, "partitions", str(count), str(expected)))
+            found.append(Mismatch(topic["topic"], "partitions", str(count), str(expected)))
     return found
 
 

@@ -1,0 +1,137 @@
+"""Guarded writes, indexes and outages of a real MongoDB."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from chassis.mongo import (
+    Document,
+    Written,
+    client,
+    database,
+    ensure_indexes,
+    guarded_replace,
+    mongo_errors,
+    wait_for_mongo,
+)
+from chassis.probes import Readiness
+from chassis.settings import MongoSettings
+from chassis.stop import Stop, Stopped
+from contracts.documents import Index
+from contracts.errors import Unavailable
+
+
+def settings(url: str) -> MongoSettings:
+    return MongoSettings(mongodb_url=SecretStr(url), mongodb_database=f"test_{uuid4().hex}")
+
+
+@pytest.fixture
+async def db(parts: Any) -> AsyncIterator[AsyncDatabase[Document]]:
+    chosen = settings(parts.mongo)
+    async with client(chosen, "test") as mongo:
+        yield database(mongo, chosen)
+        await mongo.drop_database(chosen.mongodb_database)
+
+
+def ranked(key: str, rank: int) -> tuple[str, Document, Document]:
+    return key, {"rank": {"$lt": rank}}, {"rank": rank}
+
+
+async def test_a_better_document_replaces_a_worse_one_and_never_the_reverse(db: AsyncDatabase[Document]) -> None:
+    assert await guarded_replace(db.things, [ranked("a", 1), ranked("b", 5)]) == Written(written=2)
+    assert await guarded_replace(db.things, [ranked("a", 2), ranked("b", 4), ranked("c", 1)]) == Written(2, 1)
+    assert await db.things.find(sort=[("_id", 1)]).to_list() == [
+        {"_id": "a", "rank": 2}, {"_id": "b", "rank": 5}, {"_id": "c", "rank": 1},
+    ]  # fmt: skip
+
+
+async def test_doing_it_twice_is_doing_it_once(db: AsyncDatabase[Document]) -> None:
+    items = [ranked(str(n), n) for n in range(10)]
+    assert await guarded_replace(db.things, items) == Written(written=10)
+    assert await guarded_replace(db.things, items) == Written(outranked=10)
+
+
+async def test_more_than_one_chunk_is_written_whole(db: AsyncDatabase[Document]) -> None:
+    assert await guarded_replace(db.things, [ranked(str(n), n) for n in range(2500)]) == Written(written=2500)
+    assert await db.things.count_documents({}) == 2500
+
+
+async def test_nothing_to_write_is_no_error(db: AsyncDatabase[Document]) -> None:
+    assert await guarded_replace(db.things, []) == Written()
+
+
+async def test_of_many_writers_of_absent_documents_the_best_is_stored_in_every_race(
+    db: AsyncDatabase[Document],
+) -> None:
+    keys, writers, random = [str(n) for n in range(40)], 16, Random(1)
+
+    async def write(rank: int) -> Written:
+        shuffled = random.sample(keys, len(keys))
+        return await guarded_replace(db.things, [ranked(key, rank) for key in shuffled])
+
+    for race in range(3):
+        ranks = [race * writers + n for n in range(writers)]
+        random.shuffle(ranks)
+        await asyncio.gather(*(write(rank) for rank in ranks))
+        stored = await db.things.find().to_list()
+        assert {document["rank"] for document in stored} == {max(ranks)}
+        assert len(stored) == len(keys)
+        await db.things.delete_many({})
+
+
+async def test_a_violation_of_another_unique_index_is_a_bug(db: AsyncDatabase[Document]) -> None:
+    await db.things.create_index("name", unique=True)
+    await guarded_replace(db.things, [("a", {}, {"name": "x"})])
+    with pytest.raises(BulkWriteError):
+        await guarded_replace(db.things, [("b", {}, {"name": "x"})])
+
+
+async def test_a_document_that_mongodb_refuses_is_a_bug(db: AsyncDatabase[Document]) -> None:
+    with pytest.raises(OperationFailure):
+        await guarded_replace(db.things, [("a", {"$nonsense": 1}, {})])
+
+
+async def test_indexes_are_created_once_and_a_conflict_is_a_bug(db: AsyncDatabase[Document]) -> None:
+    index = Index("things", "by_name", (("name", 1), ("at", -1)), is_unique=True)
+    for _ in range(2):
+        await ensure_indexes(db, [index])
+    made = (await db.things.index_information())["by_name"]
+    assert (made["key"], made["unique"]) == ([("name", 1), ("at", -1)], True)
+    with pytest.raises(OperationFailure):
+        await ensure_indexes(db, [Index("things", "by_name", (("other", 1),))])
+
+
+async def test_mongodb_that_answers_is_ready(parts: Any) -> None:
+    ready = Readiness(["MongoDB"])
+    async with client(settings(parts.mongo), "test") as mongo:
+        await wait_for_mongo(mongo, ready, Stop())
+    assert ready.report()["ready"]
+
+
+async def test_mongodb_that_is_away_is_waited_for_and_errors_show_no_password() -> None:
+    ready, stop = Readiness(["MongoDB"]), Stop()
+    url = "mongodb://me:hunter2@127.0.0.1:1/?serverSelectionTimeoutMS=50"
+    async with client(settings(url), "test") as mongo:
+        waiting = asyncio.create_task(wait_for_mongo(mongo, ready, stop))
+        while "unavailable" not in ready.report()["waiting"]["MongoDB"]:
+            await asyncio.sleep(0.01)
+        stop.request("SIGTERM")
+        with pytest.raises(Stopped):
+            await waiting
+        with pytest.raises(Unavailable) as caught:
+            await guarded_replace(mongo.db.things, [ranked("a", 1)])
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {ready.report()}"
+
+
+@pytest.mark.parametrize("code", [11600, 91, 10107])
+async def test_a_server_that_shuts_down_in_the_middle_of_a_command_is_unavailable(code: int) -> None:
+    with pytest.raises(Unavailable, match="MongoDB"), mongo_errors():
+        raise OperationFailure("interrupted", code)
