@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,6 +23,7 @@ from chassis.settings import KafkaSettings
 from chassis.stop import Stop
 from contracts.errors import BadData, Unavailable
 from contracts.topics import Topic
+from tests.support.parts import Parts
 
 GROUP = "readers"
 
@@ -94,7 +94,7 @@ async def committed_at(service: Service, partition: int, offset: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_records_arrive_raw_in_order_and_their_exact_offsets_are_committed(parts: Any) -> None:
+async def test_records_arrive_raw_in_order_and_their_exact_offsets_are_committed(parts: Parts) -> None:
     seen: list[Record] = []
 
     async def handle(records: Sequence[Record], put_aside: PutAside) -> None:
@@ -114,7 +114,7 @@ async def test_records_arrive_raw_in_order_and_their_exact_offsets_are_committed
 
 
 async def test_a_record_put_aside_becomes_a_dead_letter_with_cause_and_position_and_the_rest_goes_on(
-    parts: Any,
+    parts: Parts,
 ) -> None:
     good: list[bytes | None] = []
 
@@ -141,7 +141,7 @@ async def test_a_record_put_aside_becomes_a_dead_letter_with_cause_and_position_
     assert REGISTRY.get_sample_value("dead_letters_total", labels) == 1
 
 
-async def test_bad_data_that_is_raised_is_isolated_and_the_rest_of_the_batch_is_handled(parts: Any) -> None:
+async def test_bad_data_that_is_raised_is_isolated_and_the_rest_of_the_batch_is_handled(parts: Parts) -> None:
     good: set[bytes | None] = set()
 
     async def handle(records: Sequence[Record], put_aside: PutAside) -> None:
@@ -160,7 +160,7 @@ async def test_bad_data_that_is_raised_is_isolated_and_the_rest_of_the_batch_is_
 
 
 async def test_while_a_store_is_unavailable_the_offset_is_held_the_batch_repeated_and_the_service_not_ready(
-    parts: Any,
+    parts: Parts,
 ) -> None:
     tries: list[tuple[bytes | None, ...]] = []
     is_back = asyncio.Event()
@@ -183,7 +183,7 @@ async def test_while_a_store_is_unavailable_the_offset_is_held_the_batch_repeate
     assert tries[-1] == (b"2",)
 
 
-async def test_what_was_not_committed_is_handled_again_by_the_next_process(parts: Any) -> None:
+async def test_what_was_not_committed_is_handled_again_by_the_next_process(parts: Parts) -> None:
     async def unavailable(records: Sequence[Record], put_aside: PutAside) -> None:
         raise Unavailable("MongoDB")
 
@@ -200,7 +200,7 @@ async def test_what_was_not_committed_is_handled_again_by_the_next_process(parts
         await until(lambda: seen == [b"1"])
 
 
-async def test_a_bug_stops_the_process_and_nothing_is_committed_or_handled_after_it(parts: Any) -> None:
+async def test_a_bug_stops_the_process_and_nothing_is_committed_or_handled_after_it(parts: Parts) -> None:
     tries = 0
 
     async def handle(records: Sequence[Record], put_aside: PutAside) -> None:
@@ -219,7 +219,7 @@ async def test_a_bug_stops_the_process_and_nothing_is_committed_or_handled_after
 
 
 def test_a_bug_in_a_handler_ends_the_process_with_1(
-    parts: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", parts.kafka)
 

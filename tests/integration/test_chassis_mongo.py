@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,6 +25,7 @@ from chassis.settings import MongoSettings
 from chassis.stop import Stop, Stopped
 from contracts.documents import Index
 from contracts.errors import Unavailable
+from tests.support.parts import Parts
 
 
 def settings(url: str) -> MongoSettings:
@@ -33,7 +33,7 @@ def settings(url: str) -> MongoSettings:
 
 
 @pytest.fixture
-async def db(parts: Any) -> AsyncIterator[AsyncDatabase[Document]]:
+async def db(parts: Parts) -> AsyncIterator[AsyncDatabase[Document]]:
     chosen = settings(parts.mongo)
     async with client(chosen, "test") as mongo:
         yield database(mongo, chosen)
@@ -108,7 +108,7 @@ async def test_indexes_are_created_once_and_a_conflict_is_a_bug(db: AsyncDatabas
         await ensure_indexes(db, [Index("things", "by_name", (("other", 1),))])
 
 
-async def test_mongodb_that_answers_is_ready(parts: Any) -> None:
+async def test_mongodb_that_answers_is_ready(parts: Parts) -> None:
     ready = Readiness(["MongoDB"])
     async with client(settings(parts.mongo), "test") as mongo:
         await wait_for_mongo(mongo, ready, Stop())

@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,6 +18,7 @@ from chassis.settings import KafkaSettings
 from chassis.stop import Stop
 from contracts.errors import Unavailable
 from contracts.topics import Topic
+from tests.support.parts import Parts
 
 
 @asynccontextmanager
@@ -34,12 +34,12 @@ async def topic_of(bootstrap: str, **config: str) -> AsyncIterator[tuple[str, Pu
         await broker.stop()
 
 
-async def test_an_empty_topic_has_an_end_at_once(parts: Any) -> None:
+async def test_an_empty_topic_has_an_end_at_once(parts: Parts) -> None:
     async with topic_of(parts.kafka) as (name, _):
         assert await read_to_end(parts.kafka, name, [0, 1]) == {}
 
 
-async def test_the_last_record_of_each_key_is_found_and_tombstones_remove(parts: Any) -> None:
+async def test_the_last_record_of_each_key_is_found_and_tombstones_remove(parts: Parts) -> None:
     async with topic_of(parts.kafka) as (name, publish):
         for key, value, partition in (
             (b"a", b"1", 0), (b"b", b"1", 1), (b"a", b"2", 0), (b"c", b"1", 1), (b"c", None, 1),
@@ -50,7 +50,7 @@ async def test_the_last_record_of_each_key_is_found_and_tombstones_remove(parts:
         assert set(await read_to_end(parts.kafka, name, [1])) == {b"b"}
 
 
-async def test_a_topic_that_was_compacted_has_an_end_although_records_are_missing(parts: Any) -> None:
+async def test_a_topic_that_was_compacted_has_an_end_although_records_are_missing(parts: Parts) -> None:
     async with topic_of(parts.kafka, segment_ms="100", min_cleanable_dirty_ratio="0.001", delete_retention_ms="1") as (
         name,
         publish,
@@ -71,7 +71,7 @@ async def test_a_topic_that_was_compacted_has_an_end_although_records_are_missin
         assert b"same" not in await read_to_end(parts.kafka, name, [0])
 
 
-async def test_transaction_markers_and_aborted_records_do_not_hide_the_end(parts: Any) -> None:
+async def test_transaction_markers_and_aborted_records_do_not_hide_the_end(parts: Parts) -> None:
     async with topic_of(parts.kafka) as (name, _):
         producer = Producer({"bootstrap.servers": parts.kafka, "transactional.id": name})
         producer.init_transactions(20)
@@ -86,7 +86,7 @@ async def test_transaction_markers_and_aborted_records_do_not_hide_the_end(parts
             assert set(await read_to_end(parts.kafka, name, [0, 1])) == {b"kept"}
 
 
-async def test_following_goes_on_after_the_end_without_a_gap_until_the_stop(parts: Any) -> None:
+async def test_following_goes_on_after_the_end_without_a_gap_until_the_stop(parts: Parts) -> None:
     stop = Stop()
     async with topic_of(parts.kafka) as (name, publish):
         await publish(name, b"1", key=b"a", partition=0)

@@ -1,7 +1,6 @@
 """A real Redis, and one that is away."""
 
 import json
-from typing import Any
 
 import pytest
 import redis.exceptions
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 from chassis.redis import BestEffort, client, redis_errors
 from chassis.settings import RedisSettings
 from contracts.errors import Unavailable
+from tests.support.parts import Parts
 
 
 def settings(url: str) -> RedisSettings:
@@ -22,7 +22,7 @@ def failures() -> float:
     return REGISTRY.get_sample_value("redis_failures_total") or 0.0
 
 
-async def test_a_client_answers_with_bytes(parts: Any) -> None:
+async def test_a_client_answers_with_bytes(parts: Parts) -> None:
     async with client(settings(parts.redis), "test") as cache:
         await cache.set("chassis:test", "value", ex=5)
         assert await cache.get("chassis:test") == b"value"
@@ -35,7 +35,7 @@ async def test_redis_that_is_away_is_unavailable_and_its_password_is_not_shown()
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_command_that_redis_refuses_is_a_bug(parts: Any) -> None:
+async def test_a_command_that_redis_refuses_is_a_bug(parts: Parts) -> None:
     async with client(settings(parts.redis), "test") as cache:
         await cache.set("chassis:test", "text", ex=5)
         with pytest.raises(redis.exceptions.ResponseError), redis_errors():
@@ -43,7 +43,7 @@ async def test_a_command_that_redis_refuses_is_a_bug(parts: Any) -> None:
 
 
 async def test_best_effort_gives_results_and_goes_on_without_redis_counting_and_logging_once(
-    parts: Any,
+    parts: Parts,
 ) -> None:
     best_effort, before = BestEffort(), failures()
     with capture_logs() as said:

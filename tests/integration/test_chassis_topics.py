@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,13 +11,14 @@ from chassis.kafka.topics import TopicMismatch, ensure_topics
 from chassis.probes import Readiness
 from chassis.stop import Stop, Stopped
 from contracts.topics import Topic
+from tests.support.parts import Parts
 
 
 def topic(**config: str) -> Topic:
     return Topic(f"test.{uuid4().hex}", None, {key.replace("_", "."): value for key, value in config.items()})
 
 
-async def test_absent_topics_are_created_as_they_must_be_and_then_verified(parts: Any) -> None:
+async def test_absent_topics_are_created_as_they_must_be_and_then_verified(parts: Parts) -> None:
     ready = Readiness(["Kafka"])
     shared = topic(cleanup_policy="compact", message_timestamp_type="LogAppendTime")
     single = replace(topic(), partitions=1)
@@ -34,7 +34,7 @@ async def test_absent_topics_are_created_as_they_must_be_and_then_verified(parts
     ]
 
 
-async def test_a_mismatch_names_the_topic_what_is_what_must_be_and_what_to_do(parts: Any) -> None:
+async def test_a_mismatch_names_the_topic_what_is_what_must_be_and_what_to_do(parts: Parts) -> None:
     wanted = topic()
     await ensure_topics(parts.kafka, [wanted], 2, Readiness(), Stop())
     with pytest.raises(
@@ -47,12 +47,12 @@ async def test_a_mismatch_names_the_topic_what_is_what_must_be_and_what_to_do(pa
         )
 
 
-async def test_several_processes_may_create_at_once(parts: Any) -> None:
+async def test_several_processes_may_create_at_once(parts: Parts) -> None:
     wanted = [topic() for _ in range(5)]
     await asyncio.gather(*(ensure_topics(parts.kafka, wanted, 2, Readiness(), Stop()) for _ in range(4)))
 
 
-async def test_while_kafka_is_away_it_waits_not_ready_until_it_comes(parts: Any) -> None:
+async def test_while_kafka_is_away_it_waits_not_ready_until_it_comes(parts: Parts) -> None:
     host, port = parts.kafka.split(",")[0].rsplit(":", 1)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         door = reserved.getsockname()[1]
