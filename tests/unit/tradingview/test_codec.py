@@ -27,7 +27,7 @@ numbers = st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infini
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | numbers | text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
-    max_leaves=12,
+    max_leaves=6,
 )
 messages = st.builds(
     Message,
@@ -41,7 +41,7 @@ packets: st.SearchStrategy[Packet] = (
 )
 
 
-@given(st.lists(packets, max_size=8))
+@given(st.lists(packets, max_size=5))
 def test_what_is_encoded_decodes_to_the_same_packets(sent: list[Packet]) -> None:
     frame = "".join(map(render, sent))
     assert decode(frame) == sent
