@@ -132,18 +132,21 @@ class Feed:
                 listener.plan_snapshot(0)
             return
         state = self._state
-        rolled = state is None or state.day != day
-        self._state = _rolled(self._tape, state, day, trade) if state is None or rolled else _traded(state, trade)
+        same_day = state is not None and state.day == day
+        self._state = _traded(state, trade) if state is not None and same_day else _rolled(self._tape, day, trade)
         self._publish_state()
         self.values["current_session"] = self.instrument.calendar.phase(trade.time_ms // 1_000)
-        if rolled:
-            self._send_roll(run, due)
+        if state is not None and same_day:
+            self._send_trade(run, due, trade, moved=trade.price != state.last.price)
         else:
-            self._send_trade(run, due, trade)
+            self._send_roll(run, due)
         self._plan_trade(run)
 
-    def _send_trade(self, run: int, due: int, trade: Trade) -> None:
-        """One flush: mostly whole; sometimes its time before or after it, or not at all."""
+    def _send_trade(self, run: int, due: int, trade: Trade, *, moved: bool) -> None:
+        """One flush: mostly whole; sometimes its time before or after it, or not at all.
+
+        A trade at an unchanged price keeps its time: without one, nothing may be left to say of it.
+        """
         style = self._chance.random()
         later = due + self._chance.randint(*APART_MS)
         price = (*PRICE_KEYS, *FIGURE_KEYS)
@@ -153,7 +156,7 @@ class Feed:
         elif style < 0.24:
             self._flush(run, price)
             self._timers.at(later, partial(self._flush, run, TIME_KEYS))
-        elif style < 0.4 and trade.time_ms // 1_000 % 60 in UNTIMED_SECONDS:
+        elif style < 0.4 and moved and trade.time_ms // 1_000 % 60 in UNTIMED_SECONDS:
             self._flush(run, price)
         else:
             self._flush(run, LIVE_KEYS)
@@ -198,7 +201,7 @@ class Feed:
         self._timers.at(due + self._delay_ms, look)
 
 
-def _rolled(tape: Tape, state: DayState | None, day: int, trade: Trade) -> DayState:
+def _rolled(tape: Tape, day: int, trade: Trade) -> DayState:
     session = tape.days.session(day)
     assert session is not None
     node = Node(session.start, session.end, trade.price, trade.price, trade.price, trade.price, trade.volume, 1)
