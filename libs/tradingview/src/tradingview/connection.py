@@ -51,7 +51,8 @@ class Stalled(msgspec.Struct, frozen=True):
 class Rejected(msgspec.Struct, frozen=True):
     """Something that could not be read: put it aside and go on.
 
-    `raw` is the whole frame, or the part at fault, framed again. `cause` is fit for a label of a counter; `position` is where `raw` cannot be read, see `BadFrame`.
+    `raw` is the whole frame, or the part at fault, framed again. `cause` is fit for a label of a counter; `position` is
+    where `raw` cannot be read, see `BadFrame`.
     """
 
     cause: str

@@ -53,6 +53,10 @@ class QuoteSession:
     A symbol is `EXCHANGE:TICKER` or a spec (`symbols.symbol_spec`); the server answers under exactly that text, and
     two spellings of one instrument are two symbols. `session_id` is `qs_` and 12 random letters and digits.
     Instants are epoch milliseconds of the caller's clock.
+
+    A symbol that joins later is slow until the list of fast symbols names it, and then gets its snapshot again (protocol
+    §4.6). With `fast_list_ms` 0 the list is due at once after every change, so that a joining symbol has one snapshot
+    and is never slow; the caller should then make its changes few at a time.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class QuoteSession:
         hello_ms: int = 10_000,
         silence_ms: int = 25_000,
         first_data_ms: int = 20_000,
+        fast_list_ms: int = FAST_LIST_MS,
     ) -> None:
         self.ignored_messages = 0
         """Messages passed over: of methods not ours, of other sessions, of symbols no longer wanted."""
@@ -74,6 +79,7 @@ class QuoteSession:
         )
         self._fields = tuple(fields)
         self._first_data_ms = first_data_ms
+        self._fast_list_ms = fast_list_ms
         self._books: dict[str, _Book] = {}
         self._first_data_at_ms: int | None = None
         self._fast_list_at_ms: int | None = None
@@ -176,7 +182,7 @@ class QuoteSession:
     def _schedule_fast_list(self, now_ms: int) -> None:
         if self._fast_list_at_ms is None:
             self._fast_list_at_most_ms = now_ms + FAST_LIST_AT_MOST_MS
-        self._fast_list_at_ms = min(now_ms + FAST_LIST_MS, self._fast_list_at_most_ms)
+        self._fast_list_at_ms = min(now_ms + self._fast_list_ms, self._fast_list_at_most_ms)
 
     def _send_fast_list(self) -> None:
         self._fast_list_at_ms = None
