@@ -89,6 +89,16 @@ def test_the_fast_list_waits_for_further_changes_but_not_for_ever() -> None:
     assert [method for method, _ in calls(session.frames_to_send())].count("quote_fast_symbols") == 1
 
 
+def test_the_fast_list_can_go_out_with_the_adds_so_that_a_joining_symbol_is_never_slow() -> None:
+    session = a_session(ABC, fast_list_ms=0)
+    session.add([XYZ], 5_000)
+    session.expire(5_000)
+    assert calls(session.frames_to_send()) == [
+        ("quote_add_symbols", ("qs_1", XYZ)),
+        ("quote_fast_symbols", ("qs_1", ABC, XYZ)),
+    ]
+
+
 def test_removing_tells_the_server_and_lists_what_is_left() -> None:
     session = a_session(ABC, XYZ)
     session.remove([XYZ, "EX:NEVER"], 5_000)

@@ -4,7 +4,7 @@ It does no I/O. Its caller opens the socket, and after every `receive`, `add`, `
 
 1. deals with the events,
 2. sends `frames_to_send()`, each as one text frame,
-3. calls `expire` at `next_deadline()`, unless something is received before.
+3. waits for a frame, but not beyond `next_deadline()`; at that instant it calls `expire`, also while frames keep coming.
 
 Nothing survives a connection: for the next one, make another session and add the symbols again.
 """
