@@ -1,0 +1,1 @@
+"""TradingView's WebSocket protocol without I/O, clock or chance: frames, quote sessions, chart sessions, symbols."""

@@ -1,8 +1,8 @@
 """A chart session: the history of one series over one connection (protocol §5).
 
 It is driven like a quote session: after every `receive` and `expire` deal with the events, send `frames_to_send()`,
-and call `expire` at `next_deadline()`. It ends with exactly one `SeriesLoaded`, `SeriesFailed`, `ConnectionRefused`,
-`ProtocolFailed` or `Stalled`; if the socket closes before, there is no answer, whatever has come so far.
+and call `expire` when `next_deadline()` is reached. It ends with exactly one `SeriesLoaded`, `SeriesFailed`,
+`ConnectionRefused`, `ProtocolFailed` or `Stalled`. If the socket closes before, there is no answer, whatever has come.
 """
 
 from collections.abc import Sequence

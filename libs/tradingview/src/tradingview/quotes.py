@@ -4,7 +4,7 @@ It does no I/O. Its caller opens the socket, and after every `receive`, `add`, `
 
 1. deals with the events,
 2. sends `frames_to_send()`, each as one text frame,
-3. waits for a frame, but not beyond `next_deadline()`; at that instant it calls `expire`, also while frames keep coming.
+3. waits for a frame, but not beyond `next_deadline()`: then it calls `expire`, also while frames keep coming.
 
 Nothing survives a connection: for the next one, make another session and add the symbols again.
 """
@@ -54,9 +54,9 @@ class QuoteSession:
     two spellings of one instrument are two symbols. `session_id` is `qs_` and 12 random letters and digits.
     Instants are epoch milliseconds of the caller's clock.
 
-    A symbol that joins later is slow until the list of fast symbols names it, and then gets its snapshot again (protocol
-    §4.6). With `fast_list_ms` 0 the list is due at once after every change, so that a joining symbol has one snapshot
-    and is never slow; the caller should then make its changes few at a time.
+    A symbol that joins later is slow until the list of fast symbols names it, and then gets its snapshot again
+    (protocol §4.6). With `fast_list_ms` 0 the list is due at once after every change, so that a joining symbol has one
+    snapshot and is never slow; the caller should then make its changes few at a time.
     """
 
     def __init__(
