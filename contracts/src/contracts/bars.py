@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from contracts.base import Exchange, Millis, Name, Price, Record, Ticker, Volume
+from contracts.base import Count, Exchange, Millis, Name, Price, Record, Ticker, Volume
 from contracts.intervals import Interval
 from contracts.symbols import SymbolId
 
@@ -51,10 +51,10 @@ class BarValues(Record):
     low: Price
     close: Price
     volume: Volume | None
-    tick_count: Annotated[int, Field(ge=0)] = 0
+    tick_count: Count = 0
     first_tick_time: Millis | None = None
     last_tick_time: Millis | None = None
-    gap_ms: Annotated[int, Field(ge=0)] = 0
+    gap_ms: Count = 0
 
     @model_validator(mode="after")
     def _is_a_bar(self) -> Self:
@@ -77,7 +77,7 @@ class Bar(BarValues):
     exchange: Exchange
     symbol: Ticker
     origin: Origin
-    revision: Annotated[int, Field(ge=0)] = 0
+    revision: Count = 0
     reason: Name | None = None
 
     @property
@@ -101,7 +101,7 @@ class Forming(Record):
 
     exchange: Exchange
     symbol: Ticker
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Count
     bars: Annotated[tuple[FormingBar, ...], Field(max_length=26)]
 
     @property
@@ -119,7 +119,7 @@ class IntervalComplete(Record):
     interval: Interval
     open_time: Millis
     delay: Annotated[int, Field(ge=0, le=86_400)] = 0
-    count: Annotated[int, Field(ge=0)]
+    count: Count
 
 
 Rank = tuple[int, int, int, int, float, float, float, float, float, int, int, str]

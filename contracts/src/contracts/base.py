@@ -18,6 +18,9 @@ Price = Annotated[float, Field(ge=-1e15, le=1e15)]
 Volume = Annotated[float, Field(ge=0, le=1e18)]
 """Units traded; fractional for crypto."""
 
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""A number of things, or one that only grows: exact in JSON's doubles, and fits what stores take."""
+
 Exchange = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,32}$")]
 Ticker = Annotated[str, Field(pattern=r"^[A-Z0-9_.!&+*^'-]{1,64}$")]
 """The part of an identity behind the colon, in upper case: `BTCUSDT`, `CL1!`, `BRK.B`."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contracts.base import Exchange, Millis, Name, Price, Record, Text, Ticker, Volume
+from contracts.base import Count, Exchange, Millis, Name, Price, Record, Text, Ticker, Volume
 from contracts.intervals import DAY
 from contracts.symbols import SymbolId
 
@@ -52,7 +52,7 @@ class QuoteTick(Record):
     event_time: Millis
     event_time_estimated: bool = False
     received_at: Millis
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Count
     is_baseline: bool = False
 
     @property
@@ -84,7 +84,7 @@ class Quote(Record):
     description: Text | None = None
     event_time: Millis | None = None
     received_at: Millis
-    sequence: Annotated[int, Field(ge=0)] = 0
+    sequence: Count = 0
 
     @property
     def identity(self) -> SymbolId:

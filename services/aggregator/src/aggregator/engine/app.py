@@ -1,0 +1,89 @@
+"""Chooses everything for an engine: settings, clients, probes, and the loop between them."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from confluent_kafka import Consumer, Producer
+
+from aggregator.core.rules import Rules
+from aggregator.engine import clients
+from aggregator.engine.connection import Connection
+from aggregator.engine.live import Live
+from aggregator.engine.loop import LOG, Engine
+from aggregator.engine.outputs import Outputs, Turn
+from aggregator.settings import EngineSettings
+from chassis import logs
+from chassis.kafka.errors import KAFKA
+from chassis.kafka.topics import ensure_topics
+from chassis.probes import Heartbeat, ProbeServer, Readiness
+from chassis.process import Program, run_sync
+from chassis.stop import Stop, Stopped, ThreadStop
+from contracts import topics
+
+PROGRAM = Program(
+    command="python -m aggregator engine",
+    distribution="aggregator",
+    about="Folds the ticks and marks of market.ticks into bars of 13 intervals on market.bars, in log order.",
+)
+TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FORMING)
+_STOP_SEEN_WITHIN_S = 0.2
+_LAST_SENDS_S = 1.0
+
+_log = logs.get("aggregator.engine")
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """An engine from its first line to its exit code."""
+    return run_sync(PROGRAM, EngineSettings, work, argv)
+
+
+def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> None:
+    """Build an engine and have it work until it is told to stop."""
+    ready, alive = Readiness((KAFKA, LOG)), Heartbeat()
+    probes = resources.enter_context(ProbeServer(settings.http_host, settings.http_port, ready, alive))
+    _log.info("probes listen", host=settings.http_host, port=probes.port)
+
+    def turn() -> None:
+        alive.beat()
+        if stop.is_set:
+            raise Stopped
+
+    asyncio.run(_ensure_topics(settings, ready, turn))
+    connection = Connection(ready)
+    producer = Producer(clients.output_producer(settings, connection.on_error))
+    live_producer = Producer(clients.live_producer(settings, connection.on_error))
+    resources.callback(live_producer.flush, _LAST_SENDS_S)
+    consumer = Consumer(clients.consumer(settings, connection.on_error))
+    resources.callback(consumer.close)
+    outputs = Outputs(producer, connection, turn)
+    live = Live(live_producer, consumer, connection, settings.silence_ms / 1000)
+    rules = Rules(lateness_ms=settings.lateness_ms)
+    Engine(
+        consumer=consumer,
+        outputs=outputs,
+        live=live,
+        connection=connection,
+        rules=rules,
+        ready=ready,
+        turn=turn,
+    ).run()
+
+
+async def _ensure_topics(settings: EngineSettings, ready: Readiness, turn: Turn) -> None:
+    """Create and verify the topics, beating the heart and minding the wish to end while Kafka is away."""
+    stop = Stop()
+
+    async def mind() -> None:
+        while True:
+            try:
+                turn()
+            except Stopped:
+                stop.request("asked to stop")
+            await asyncio.sleep(_STOP_SEEN_WITHIN_S)
+
+    minding = asyncio.create_task(mind())
+    try:
+        await ensure_topics(settings.kafka_bootstrap_servers, TOPICS, settings.kafka_partitions, ready, stop)
+    finally:
+        minding.cancel()

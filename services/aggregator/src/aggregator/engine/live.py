@@ -1,0 +1,83 @@
+"""Kafka's best-effort side of the engine: forming bars, and the marks it writes into the log when nobody else does."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from aggregator.engine import metrics
+from aggregator.engine.connection import Connection
+from aggregator.engine.partition import Partition
+from chassis import clock, logs
+from contracts import topics, wire
+from contracts.marks import ENGINE_RUN
+
+FORMING_EVERY_S = 0.25
+_SHARE = 5
+"""Forming bars get at most one part in this many of the loop's time: under load they are conflated further."""
+_ANSWER_WITHIN_S = 1.0
+
+Delivered = Callable[[KafkaError | None, Message], None]
+
+_log = logs.get("aggregator.engine.live")
+
+
+class Live:
+    """Sends what only matters while it is fresh; what cannot be sent is counted and given up."""
+
+    def __init__(self, producer: Producer, consumer: Consumer, connection: Connection, silence_s: float) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._connection = connection
+        self._silence_s = silence_s
+        self._form_at = 0.0
+
+    def form(self, partitions: Iterable[Partition]) -> None:
+        """Send the forming bars of every symbol that changed, at most every 250 ms, of partitions that are live."""
+        self._producer.poll(0)
+        began = time.monotonic()
+        if began < self._form_at or self._connection.is_away:
+            return
+        for partition in partitions:
+            if partition.is_live:
+                for key, forming in partition.fold.forming():
+                    self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed)
+                    metrics.FORMING.inc()
+        spent = time.monotonic() - began
+        self._form_at = began + max(FORMING_EVERY_S, _SHARE * spent)
+
+    def break_silence(self, partitions: Iterable[Partition]) -> None:
+        """Mark the partitions that nobody has marked for too long, though they are read to their end and Kafka answers.
+
+        Without a mark no bar closes. The end is asked for, because what the client remembers is old in an outage.
+        """
+        for partition in partitions:
+            now = time.monotonic()
+            if now - partition.marked_at < self._silence_s:
+                continue
+            if not self._connection.is_trusted or not self._is_at_end(partition):
+                return
+            mark = wire.Mark(run=ENGINE_RUN, through=clock.now_ms())
+            self._send(topics.TICKS.name, partition.number, topics.MARK_KEY, wire.encode(mark), None)
+            partition.marked_at = now
+            metrics.OWN_MARKS.inc()
+            _log.debug("marked a silent partition", partition=partition.number)
+
+    def _is_at_end(self, partition: Partition) -> bool:
+        asked = TopicPartition(topics.TICKS.name, partition.number)
+        try:
+            low, high = self._consumer.get_watermark_offsets(asked, timeout=_ANSWER_WITHIN_S, cached=False)
+        except KafkaException as error:
+            self._connection.on_error(error.args[0])
+            return False
+        return (low if partition.position is None else partition.position) >= high
+
+    def _send(self, topic: str, partition: int, key: bytes, value: bytes, on_delivery: Delivered | None) -> None:
+        try:
+            self._producer.produce(topic, value, key, partition=partition, on_delivery=on_delivery)
+        except BufferError:
+            metrics.FORMING_LOST.inc()
+
+    def _formed(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            metrics.FORMING_LOST.inc()

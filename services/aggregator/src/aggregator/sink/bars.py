@@ -1,0 +1,78 @@
+"""market.bars into MongoDB: the winner of each `_id` of a batch, guarded, and then the cached answers dropped."""
+
+from collections.abc import Sequence
+
+from pymongo.asynchronous.collection import AsyncCollection
+
+from aggregator.sink import metrics
+from aggregator.sink.cached_series import CachedSeries
+from chassis.kafka.batches import PutAside
+from chassis.mongo import Document, guarded_replace
+from chassis.record import Record
+from contracts import wire
+from contracts.bars import Bar, Origin, winner
+from contracts.documents import ohlcv_document, ohlcv_id, outranked_by
+from contracts.errors import BadData
+
+
+class BarStore:
+    """Handles batches of market.bars; harmless to repeat."""
+
+    def __init__(self, collection: AsyncCollection[Document], cached: CachedSeries) -> None:
+        self._collection = collection
+        self._cached = cached
+
+    async def handle(self, records: Sequence[Record], put_aside: PutAside) -> None:
+        """1. MongoDB, 2. Redis; the caller then commits. `Unavailable` if MongoDB is away: nothing is committed."""
+        winners = winners_of(records, put_aside)
+        if not winners:
+            return
+        documents = [ohlcv_document(bar) for bar in winners.values()]
+        with metrics.MONGODB.time():
+            done = await guarded_replace(
+                self._collection, [(document["_id"], outranked_by(document), document) for document in documents]
+            )
+        metrics.BATCH.observe(len(documents))
+        metrics.BARS.labels("written").inc(done.written)
+        metrics.BARS.labels("outranked").inc(done.outranked)
+        await self._cached.drop({(bar.identity, bar.interval) for bar in winners.values()})
+
+
+def winners_of(records: Sequence[Record], put_aside: PutAside) -> dict[str, Bar]:
+    """The best bar of each `_id` among the records; settled bars are left to history-sync, which stores them itself."""
+    winners: dict[str, Bar] = {}
+    doubled = settled = 0
+    for record in records:
+        try:
+            bar = _bar_of(record)
+        except BadData as error:
+            put_aside(record, error)
+            continue
+        if bar is None:
+            continue
+        if bar.origin is Origin.SETTLED:
+            settled += 1
+            continue
+        key = ohlcv_id(bar.identity, bar.interval, bar.open_time)
+        other = winners.get(key)
+        winners[key] = bar if other is None else winner(bar, other)
+        doubled += other is not None
+    metrics.BARS.labels("doubled").inc(doubled)
+    metrics.BARS.labels("settled").inc(settled)
+    return winners
+
+
+def _bar_of(record: Record) -> Bar | None:
+    """The bar in a record; None for an `IntervalComplete`, whose key is null. `BadData` for anything else."""
+    if record.value is None:
+        raise BadData("a record of bars has a value", kind="undecodable")
+    if record.key is None:
+        try:
+            wire.decode_interval_complete(record.value)
+        except wire.UNDECODABLE as error:
+            raise wire.fault_of(error) from None
+        return None
+    bar = Bar.decode(record.value)
+    if bar.identity.key != record.key:
+        raise BadData("the key names another symbol", kind="key_mismatch")
+    return bar
