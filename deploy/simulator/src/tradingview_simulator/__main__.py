@@ -50,7 +50,9 @@ async def run(settings: SimulatorSettings) -> None:
     async with serve(settings) as simulator:
         ready = {"event": "ready", "url": simulator.url, "http_url": simulator.http_url, "seed": settings.seed}
         print(json.dumps(ready), flush=True)
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopped, *simulator.tasks), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
 
 
 def main() -> None:

@@ -36,7 +36,10 @@ def control_app(simulator: "Simulator") -> Starlette:
         )
 
     async def drop(request: Request) -> JSONResponse:
-        body = await request.json() if await request.body() else {}
+        try:
+            body = await request.json() if await request.body() else {}
+        except ValueError:
+            body = None
         if not isinstance(body, dict) or not isinstance(body.get("connection", 0), int):
             raise HTTPException(422, 'the body is empty or {"connection": <number>}')
         wanted = body.get("connection")

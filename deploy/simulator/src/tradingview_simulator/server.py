@@ -26,7 +26,10 @@ LARGEST_CLIENT_FRAME = 1 << 20
 
 
 class Simulator:
-    """A running simulator. `url` is for TRADINGVIEW_URL, `http_url` for TRADINGVIEW_HTTP_URL."""
+    """A running simulator. `url` is for TRADINGVIEW_URL, `http_url` for TRADINGVIEW_HTTP_URL.
+
+    tasks: what runs behind the sockets; one that ends while the simulator runs has failed.
+    """
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self.settings = settings
@@ -36,6 +39,7 @@ class Simulator:
         self.connections: dict[int, Connection] = {}
         self.url = ""
         self.http_url = ""
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._hub = Hub(self.market, self.timers, settings)
         self._numbers = count(1)
 
@@ -81,31 +85,31 @@ async def serve(settings: SimulatorSettings) -> AsyncIterator[Simulator]:
     )
     http = _HttpServer(config)
     with _listen(settings.host, settings.http_port) as http_socket:
-        async with (
-            serve_websockets(
-                simulator.handle,
-                settings.host,
-                settings.port,
-                process_request=simulator.admit,
-                compression=None,
-                ping_interval=None,
-                max_size=LARGEST_CLIENT_FRAME,
-                server_header="tv",
-                close_timeout=1,
-            ) as websockets,
-            asyncio.TaskGroup() as tasks,
-        ):
-            beat = tasks.create_task(simulator.timers.run())
-            answering = tasks.create_task(http.serve(sockets=[http_socket]))
+        async with serve_websockets(
+            simulator.handle,
+            settings.host,
+            settings.port,
+            process_request=simulator.admit,
+            compression=None,
+            ping_interval=None,
+            max_size=LARGEST_CLIENT_FRAME,
+            server_header="tv",
+            close_timeout=1,
+        ) as websockets:
+            beat = asyncio.create_task(simulator.timers.run())
+            answer = asyncio.create_task(http.serve(sockets=[http_socket]))
+            simulator.tasks = (beat, answer)
             port = next(iter(websockets.sockets)).getsockname()[1]
             simulator.url = f"ws://{settings.host}:{port}{PATH}"
             simulator.http_url = f"http://{settings.host}:{http_socket.getsockname()[1]}"
             try:
                 yield simulator
             finally:
-                beat.cancel()
                 http.should_exit = True
-                await answering
+                beat.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await beat
+                await answer
 
 
 def _listen(host: str, port: int) -> socket.socket:
