@@ -1,0 +1,323 @@
+"""The fold: which bars a log of ticks and marks gives, to the last digit."""
+
+import pytest
+
+from aggregator.core.fold import Issue, Kind, PartitionFold
+from aggregator.core.rules import Rules
+from contracts import wire
+from contracts.intervals import DAY, HOUR, MINUTE, Interval
+from tests.support.records import T0, key, mark, tick
+
+HEARD = ("SIM:A", "heard", T0 - HOUR)
+
+
+def fold_of(*records: wire.Tick | wire.Mark, rules: Rules | None = None) -> list[Issue]:
+    """Fold records whose append time is when they were received (marks: when they vouch)."""
+    fold = PartitionFold(rules or Rules())
+    for record in records:
+        if isinstance(record, wire.Mark):
+            fold.mark(record, record.through)
+        else:
+            fold.tick(key(f"{record.exchange}:{record.symbol}"), record, record.received_at)
+    return fold.take()
+
+
+def bars_of(issues: list[Issue], interval: str = "1m") -> list[wire.Bar]:
+    return [i.record for i in issues if isinstance(i.record, wire.Bar) and i.record.interval == interval]
+
+
+def start(cumulative: float | None = 10.0) -> tuple[wire.Mark, wire.Tick, wire.Mark]:
+    """A symbol that is heard from the minute before T0 on."""
+    return (
+        mark(T0 - 30_000),
+        tick(T0 - 20_000, 9.0, cumulative, is_baseline=True, trading_day=T0),
+        mark(T0 - 19_000, HEARD),
+    )
+
+
+def test_a_minute_closes_at_the_mark_that_passes_its_end_and_the_lateness() -> None:
+    ticks = [tick(T0 + 1_000, 10.0, 11.0), tick(T0 + 2_000, 12.0, 11.5), tick(T0 + 59_900, 11.0, 13.25)]
+    before = fold_of(*start(), *ticks, mark(T0 + MINUTE + 1_999))
+    assert bars_of(before) == []
+    (bar,) = bars_of(fold_of(*start(), *ticks, mark(T0 + MINUTE + 2_000)))
+    assert (bar.open_time, bar.close_time) == (T0, T0 + MINUTE)
+    assert (bar.open, bar.high, bar.low, bar.close) == (10.0, 12.0, 10.0, 11.0)
+    assert bar.volume == 3.25
+    assert (bar.tick_count, bar.first_tick_time, bar.last_tick_time) == (3, T0 + 1_000, T0 + 59_900)
+    assert (bar.gap_ms, bar.origin, bar.revision) == (0, "ticks", 0)
+
+
+def test_a_record_timestamp_behind_through_holds_the_clock_back() -> None:
+    fold = PartitionFold(Rules())
+    fold.mark(mark(T0 + HOUR), T0)
+    assert fold.clock == T0
+    fold.mark(mark(T0 - HOUR), T0 + HOUR)
+    assert fold.clock == T0, "the clock never goes back"
+
+
+def test_no_bar_for_a_minute_without_a_tick() -> None:
+    issues = fold_of(*start(), tick(T0 + 500, 1.0, 11.0), mark(T0 + 5 * MINUTE))
+    assert [bar.open_time for bar in bars_of(issues)] == [T0]
+
+
+def test_a_baseline_is_no_tick_and_no_volume() -> None:
+    issues = fold_of(
+        *start(cumulative=100.0),
+        tick(T0 + 1_000, 50.0, 107.0, is_baseline=True),
+        tick(T0 + 2_000, 10.0, 109.0),
+        mark(T0 + 2 * MINUTE),
+    )
+    (bar,) = bars_of(issues)
+    assert (bar.open, bar.high, bar.volume, bar.tick_count) == (10.0, 10.0, 2.0, 1)
+
+
+def test_the_residual_of_a_silent_minute_is_carried_to_no_bar() -> None:
+    issues = fold_of(
+        *start(cumulative=100.0),
+        tick(T0 + 1_000, 10.0, 101.0),
+        tick(T0 + MINUTE + 1_000, 10.0, 151.0, is_baseline=True),
+        tick(T0 + 2 * MINUTE + 1_000, 10.0, 153.0),
+        mark(T0 + 3 * MINUTE + 5_000),
+    )
+    assert [bar.volume for bar in bars_of(issues)] == [1.0, 2.0]
+
+
+def test_a_symbol_that_joins_has_only_the_volume_that_was_heard() -> None:
+    issues = fold_of(mark(T0), tick(T0 + 1_000, 10.0, 500.0), tick(T0 + 3_000, 10.0, 501.5), mark(T0 + 2 * MINUTE))
+    assert [bar.volume for bar in bars_of(issues)] == [1.5]
+
+
+def test_a_heard_day_roll_counts_the_new_day_from_zero() -> None:
+    day = T0 + DAY
+    issues = fold_of(
+        mark(day - HOUR),
+        tick(day - 30_000, 10.0, 900.0, is_baseline=True),
+        mark(day - 29_000, ("SIM:A", "heard", day - 30_000)),
+        tick(day - 10_000, 10.0, 905.0),
+        tick(day + 1_000, 11.0, None),
+        tick(day + 2_000, 11.0, 4.0),
+        mark(day + 2 * MINUTE),
+    )
+    assert [(bar.open_time, bar.volume) for bar in bars_of(issues)] == [(day - MINUTE, 5.0), (day, 4.0)]
+
+
+def test_a_day_that_began_unheard_gives_its_first_volume_to_no_bar() -> None:
+    day = T0 + DAY
+    issues = fold_of(
+        mark(day - HOUR),
+        tick(day - 30_000, 10.0, 900.0, is_baseline=True),
+        mark(day - 29_000, ("SIM:A", "heard", day - 30_000)),
+        mark(day - 20_000, ("SIM:A", "deaf", day - 25_000)),
+        tick(day + 5_000, 11.0, 70.0, is_baseline=True),
+        mark(day + 6_000, ("SIM:A", "heard", day + 5_000)),
+        tick(day + 9_000, 11.0, 71.0),
+        mark(day + 2 * MINUTE),
+    )
+    assert [(bar.open_time, bar.volume) for bar in bars_of(issues)] == [(day, 1.0)]
+    assert bars_of(issues)[0].gap_ms == 5_000
+
+
+def test_a_day_that_turns_inside_a_minute_keeps_both_days_volume() -> None:
+    evening = T0 + 23 * HOUR
+    issues = fold_of(
+        mark(evening),
+        tick(evening + 1_000, 10.0, 100.0, is_baseline=True, trading_day=T0),
+        mark(evening + 1_500, ("SIM:A", "heard", evening)),
+        tick(evening + 2_000, 10.0, 103.0, trading_day=T0),
+        tick(evening + 30_000, 12.0, 2.0, trading_day=T0 + DAY),
+        mark(evening + 2 * MINUTE),
+    )
+    (bar,) = bars_of(issues)
+    assert bar.volume == 5.0
+
+
+def test_a_symbol_without_volume_has_bars_without_volume() -> None:
+    day = T0 + DAY
+    issues = fold_of(*start(cumulative=None), tick(T0 + 1_000, 5.0), mark(T0 + 2 * MINUTE), tick(day + 1, 6.0),
+                     mark(day + 2 * MINUTE))  # fmt: skip
+    assert [bar.volume for bar in bars_of(issues)] == [None, None]
+    assert bars_of(issues, "1d")[0].volume is None
+
+
+def test_a_fall_of_the_counter_within_a_day_is_ignored() -> None:
+    issues = fold_of(
+        *start(cumulative=100.0),
+        tick(T0 + 1_000, 1.0, 110.0),
+        tick(T0 + 2_000, 1.0, 90.0),
+        tick(T0 + 3_000, 1.0, 111.0),
+        mark(T0 + 2 * MINUTE),
+    )
+    assert [bar.volume for bar in bars_of(issues)] == [11.0]
+
+
+def test_an_extreme_that_only_the_day_high_betrays_belongs_to_the_minute() -> None:
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 10.0, 11.0, day_high=10.5, day_low=8.0),
+        tick(T0 + 9_000, 10.2, 12.0, day_high=14.0, day_low=7.5),
+        mark(T0 + 2 * MINUTE),
+    )
+    (bar,) = bars_of(issues)
+    assert (bar.high, bar.low) == (14.0, 7.5)
+
+
+def test_a_day_high_that_an_earlier_price_explains_is_not_the_minutes() -> None:
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 14.0, 11.0, day_high=10.5),
+        tick(T0 + MINUTE, 10.0, 12.0, day_high=10.5),
+        tick(T0 + MINUTE + 5_000, 10.2, 13.0, day_high=14.0),
+        mark(T0 + 3 * MINUTE),
+    )
+    assert [bar.high for bar in bars_of(issues)] == [14.0, 10.2]
+
+
+def test_the_day_high_of_the_first_observation_is_no_news() -> None:
+    issues = fold_of(*start(), tick(T0 + 1_000, 10.0, 11.0, day_high=99.0), mark(T0 + 2 * MINUTE))
+    assert [bar.high for bar in bars_of(issues)] == [10.0]
+
+
+def test_a_late_tick_is_issued_with_its_reason_and_changes_no_bar() -> None:
+    straggler = tick(T0 + 5_000, 99.0, 12.0, received_at=T0 + 2 * MINUTE)
+    issues = fold_of(*start(), tick(T0 + 1_000, 1.0, 11.0), mark(T0 + MINUTE + 2_000), straggler, mark(T0 + HOUR))
+    (late,) = [issue.record for issue in issues if issue.kind is Kind.LATE]
+    assert isinstance(late, wire.LateTick)
+    assert (late.tick, late.reason, late.bar_open_time, late.closed_until) == (
+        straggler, "minute_closed", T0, T0 + MINUTE,
+    )  # fmt: skip
+    assert [bar.high for bar in bars_of(issues)] == [1.0]
+
+
+def test_a_tick_from_the_future_is_dead_and_says_by_how_much() -> None:
+    fold = PartitionFold(Rules())
+    fold.mark(mark(T0, HEARD), T0)
+    fold.tick(key(), tick(T0 + 61_001, 1.0), T0 + 1_000)
+    fold.tick(key(), tick(T0 + 61_000, 1.0), T0 + 1_000)
+    issues = fold.take()
+    assert [(issue.kind, issue.record) for issue in issues] == [(Kind.DEAD, "event_time is 60001 ms in the future")]
+    assert fold.open_minutes == 1
+
+
+def test_before_the_first_mark_an_old_tick_is_late() -> None:
+    fold = PartitionFold(Rules())
+    fold.tick(key(), tick(T0 - 2 * DAY, 1.0), T0)
+    assert [issue.kind for issue in fold.take()] == [Kind.LATE]
+    fold.mark(mark(T0 + HOUR), T0 + HOUR)
+    assert [issue for issue in fold.take() if issue.kind is Kind.BAR] == []
+
+
+def test_all_thirteen_intervals_agree_and_close_on_time_though_the_symbol_is_silent() -> None:
+    first = T0 + 10 * MINUTE
+    records: list[wire.Tick | wire.Mark] = [*start()]
+    for i in range(200):
+        at = first + i * 61_000
+        records += [tick(at, 100.0 + (i * 37) % 50, 10.0 + i * 0.125), mark(at + 900)]
+    closes = {interval: interval.close_time(interval.open_time(first, T0)) for interval in Interval}
+    for close in sorted(close for close in closes.values() if close > first + 4 * HOUR):
+        records += [mark(close + 1_999), mark(close + 2_000)]
+    issues = fold_of(*records)
+    minutes = bars_of(issues)
+    for interval in Interval:
+        bars = bars_of(issues, interval.value)
+        assert bars, interval
+        assert len({bar.open_time for bar in bars}) == len(bars), interval
+        for bar in bars:
+            parts = [m for m in minutes if interval.open_time(m.open_time, T0) == bar.open_time]
+            assert (bar.open, bar.close) == (parts[0].open, parts[-1].close)
+            assert (bar.high, bar.low) == (max(p.high for p in parts), min(p.low for p in parts))
+            assert bar.volume == sum(p.volume or 0 for p in parts)
+            assert bar.tick_count == sum(p.tick_count for p in parts)
+    assert [bar.close_time for bar in bars_of(issues, "1M")] == [T0 + 31 * DAY]
+
+
+def test_at_a_shared_boundary_short_bars_stand_before_long_ones_and_the_end_is_told() -> None:
+    issues = fold_of(*start(), tick(T0 + 14 * MINUTE, 1.0, 11.0), mark(T0 + 15 * MINUTE + 2_000))
+    told = [
+        (i.record.interval, i.record.count if isinstance(i.record, wire.IntervalComplete) else "bar")
+        for i in issues
+        if isinstance(i.record, wire.Bar | wire.IntervalComplete)
+        and getattr(i.record, "close_time", T0 + 15 * MINUTE) == T0 + 15 * MINUTE
+    ][-8:]
+    assert told == [
+        ("1m", "bar"), ("1m", 1), ("3m", "bar"), ("3m", 1), ("5m", "bar"), ("5m", 1), ("15m", "bar"), ("15m", 1),
+    ]  # fmt: skip
+
+
+def test_an_empty_minute_is_told_complete_too() -> None:
+    issues = fold_of(*start(), mark(T0 + 62_000), mark(T0 + 122_000))
+    told = [i.record for i in issues if isinstance(i.record, wire.IntervalComplete) and i.record.interval == "1m"]
+    assert [(record.open_time, record.count) for record in told][-2:] == [(T0, 0), (T0 + MINUTE, 0)]
+    assert all(issue.key is None for issue in issues if issue.kind is Kind.COMPLETE)
+
+
+def test_a_delayed_symbol_closes_its_delay_later() -> None:
+    at = T0 + 1_000
+    late = 900_000
+    records = [
+        mark(at + late - 500, ("SIM:A", "heard", T0)),
+        tick(at, 5.0, 1.0, delay=900, received_at=at + late, sequence=(at + late) * 4096),
+    ]
+    assert bars_of(fold_of(*records, mark(T0 + MINUTE + late + 1_999))) == []
+    (bar,) = bars_of(fold_of(*records, mark(T0 + MINUTE + late + 2_000)))
+    assert (bar.open_time, bar.gap_ms) == (T0, 0)
+
+
+def test_a_future_bar_of_sunday_evening_belongs_to_monday() -> None:
+    sunday_evening = T0 + 3 * DAY + 23 * HOUR
+    monday = T0 + 4 * DAY
+    issues = fold_of(
+        mark(sunday_evening - 1, ("SIM:A", "heard", sunday_evening - 1)),
+        tick(sunday_evening + 1, 7.0, 1.0, trading_day=monday),
+        mark(monday + DAY + 2_000),
+        mark(monday + 7 * DAY + 2_000),
+    )
+    assert [bar.open_time for bar in bars_of(issues, "1h")] == [sunday_evening]
+    assert [bar.open_time for bar in bars_of(issues, "1d")] == [monday]
+    assert [bar.open_time for bar in bars_of(issues, "1w")] == [monday]
+
+
+def test_gap_ms_of_every_interval_counts_what_was_not_heard() -> None:
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 1.0, 11.0),
+        mark(T0 + 20_000, ("SIM:A", "deaf", T0 + 10_000)),
+        tick(T0 + 40_000, 1.0, 12.0, is_baseline=True),
+        mark(T0 + 40_000, ("SIM:A", "heard", T0 + 40_000)),
+        tick(T0 + 2 * MINUTE, 1.0, 13.0),
+        mark(T0 + 5 * MINUTE + 2_000),
+    )
+    assert [(bar.interval, bar.gap_ms) for bar in bars_of(issues) + bars_of(issues, "3m") + bars_of(issues, "5m")] == [
+        ("1m", 32_000), ("1m", 0), ("3m", 32_000), ("5m", 32_000),
+    ]  # fmt: skip
+
+
+def test_intervals_that_are_not_built_leave_the_others_as_they_are() -> None:
+    records = [*start(), *(tick(T0 + i * 20_000, 1.0 + i % 7, 10.0 + i) for i in range(400)), mark(T0 + 40 * DAY)]
+    everything = fold_of(*records)
+    for built in ((Interval.M1, Interval.H1, Interval.MO1), (Interval.M1, Interval.M45, Interval.W1)):
+        some = fold_of(*records, rules=Rules(intervals=built))
+        assert some == [issue for issue in everything if getattr(issue.record, "interval", "") in set(built)]
+
+
+def test_intervals_out_of_order_or_without_minutes_are_refused() -> None:
+    for wrong in ((), (Interval.H1,), (Interval.M1, Interval.H1, Interval.M5)):
+        with pytest.raises(ValueError, match="1m upwards"):
+            Rules(intervals=wrong)
+
+
+def test_forming_bars_are_what_would_close_now_and_are_told_once() -> None:
+    fold = PartitionFold(Rules())
+    for record in [*start(), tick(T0 + 1_000, 10.0, 11.0), tick(T0 + MINUTE + 500, 12.0, 14.5)]:
+        if isinstance(record, wire.Mark):
+            fold.mark(record, record.through)
+        else:
+            fold.tick(key(), record, record.received_at)
+    ((told_key, forming),) = fold.forming()
+    assert told_key == key()
+    by_interval = {bar.interval: bar for bar in forming.bars}
+    assert list(by_interval) == [interval.value for interval in Interval]
+    assert (by_interval["1m"].open_time, by_interval["1m"].volume) == (T0 + MINUTE, 3.5)
+    assert (by_interval["1h"].open, by_interval["1h"].close, by_interval["1h"].volume) == (10.0, 12.0, 4.5)
+    assert fold.forming() == []
+    fold.tick(key(), tick(T0 + MINUTE + 900, 13.0, 14.5), T0 + MINUTE + 950)
+    assert len(fold.forming()) == 1

@@ -1,0 +1,130 @@
+"""What holds for every log: order within a minute and batch splits do not matter, and a naive program agrees."""
+
+import random
+from collections import defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.core.fold import Issue, Kind, PartitionFold
+from aggregator.core.rules import Rules
+from contracts import wire
+from contracts.bars import volume_of, volume_units
+from contracts.intervals import DAY, HOUR, MINUTE, Interval
+from tests.support.records import T0, key, mark, tick
+
+MONTH_END = T0 + 31 * DAY
+SYMBOLS = ("SIM:A", "SIM:B", "SIM:C")
+Log = list[tuple[bytes, wire.Tick | wire.Mark, int]]
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """Minutes of ticks of three symbols, heard throughout, a mark every 20 s; symbol C has no volume."""
+    rnd = random.Random(draw(st.integers(0, 1 << 32)))
+    minutes = draw(st.integers(1, 20))
+    start = MONTH_END - draw(st.integers(0, 25)) * MINUTE
+    cumulative = dict.fromkeys(SYMBOLS, 50.0)
+    day = start - start % DAY
+    log: Log = [(b"!", mark(start - 1_000), start - 1_000)]
+    for name in SYMBOLS:
+        volume = None if name == "SIM:C" else cumulative[name]
+        log.append((key(name), tick(start - 900, 1.0, volume, symbol=name, is_baseline=True), start))
+    log.append((b"!", mark(start, *((name, "heard", start - DAY) for name in SYMBOLS)), start))
+    at = start
+    while at < start + minutes * MINUTE:
+        at += rnd.randrange(1, 9_000)
+        name = rnd.choice(SYMBOLS)
+        if at - at % DAY != day:
+            day, cumulative = at - at % DAY, dict.fromkeys(SYMBOLS, 0.0)
+        cumulative[name] = volume_of(volume_units(cumulative[name]) + rnd.randrange(0, 5_000_000_000))
+        price = rnd.randrange(1, 100_000) / 100
+        volume = None if name == "SIM:C" else cumulative[name]
+        log.append((key(name), tick(at, price, volume, symbol=name), at + 60))
+        if rnd.random() < 0.4:
+            log.append((b"!", mark(at + 50), at + 60))
+    for gap in (2_000, 3 * MINUTE, 5 * HOUR):
+        log.append((b"!", mark(at + MINUTE + gap), at + MINUTE + gap))
+    return log
+
+
+def issues_of(log: Log, batch: int = 1 << 30) -> list[Issue]:
+    fold = PartitionFold(Rules())
+    issues: list[Issue] = []
+    for i in range(0, len(log), batch):
+        fold.feed(log[i : i + batch])
+        issues += fold.take()
+    return issues
+
+
+def encoded(issues: list[Issue]) -> list[tuple[str, bytes | None, bytes]]:
+    return [(issue.kind.value, issue.key, wire.encode(issue.record)) for issue in issues]
+
+
+@given(logs(), st.integers(1, 50))
+@settings(max_examples=60, deadline=None)
+def test_any_batch_split_gives_the_same_records_byte_for_byte(log: Log, batch: int) -> None:
+    assert encoded(issues_of(log, batch)) == encoded(issues_of(log))
+
+
+@given(logs(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_any_order_between_two_marks_gives_the_same_bars(log: Log, rnd: random.Random) -> None:
+    shuffled: Log = []
+    stretch: Log = []
+    for entry in log:
+        if entry[0] == b"!" or (isinstance(entry[1], wire.Tick) and entry[1].is_baseline):
+            rnd.shuffle(stretch)
+            shuffled += [*stretch, entry]
+            stretch = []
+        else:
+            stretch.append(entry)
+    by_time = [(k, r, 0 if isinstance(r, wire.Mark) else 1) for k, r, _ in shuffled]
+    latest = 0
+    relogged: Log = []
+    for (record_key, record, _), (_, _, timestamp) in zip(by_time, log, strict=True):
+        latest = max(latest, timestamp)
+        relogged.append((record_key, record, latest))
+    assert encoded(issues_of(relogged)) == encoded(
+        issues_of([(k, r, t) for (k, r, _), (_, _, t) in zip(log, relogged, strict=True)])
+    )
+
+
+@given(logs())
+@settings(max_examples=60, deadline=None)
+def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
+    """Read all, sort, group: it shares only the calendar and the units with the fold."""
+    issues = issues_of(log)
+    assert [issue for issue in issues if issue.kind in {Kind.LATE, Kind.DEAD}] == []
+    found = {}
+    for issue in issues:
+        if isinstance(issue.record, wire.Bar):
+            bar = issue.record
+            label = (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
+            assert label not in found
+            found[label] = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count, bar.first_tick_time,
+                            bar.last_tick_time, bar.gap_ms)  # fmt: skip
+    end = log[-1][2] - 2_000
+    groups: dict[tuple[str, str, int], list[wire.Tick]] = defaultdict(list)
+    steps: dict[int, int] = {}
+    counters: dict[str, tuple[int, int]] = {}
+    observed = [record for _, record, _ in log if isinstance(record, wire.Tick)]
+    for one in sorted(observed, key=lambda t: (t.event_time // 1000, t.sequence, t.price)):
+        name = f"{one.exchange}:{one.symbol}"
+        if one.cumulative_volume is not None:
+            day, reached = counters.get(name, (one.trading_day, 0))
+            reached = reached if day == one.trading_day else 0
+            steps[id(one)] = volume_units(one.cumulative_volume) - reached
+            counters[name] = (one.trading_day, volume_units(one.cumulative_volume))
+        if not one.is_baseline:
+            for interval in Interval:
+                groups[name, interval.value, interval.open_time(one.event_time, one.trading_day)].append(one)
+    expected = {
+        label: (
+            ticks[0].price, max(t.price for t in ticks), min(t.price for t in ticks), ticks[-1].price,
+            None if label[0] == "SIM:C" else volume_of(sum(steps[id(t)] for t in ticks)), len(ticks),
+            min(t.event_time for t in ticks), max(t.event_time for t in ticks), found[label][8],
+        )
+        for label, ticks in groups.items() if Interval(label[1]).close_time(label[2]) <= end
+    }  # fmt: skip
+    assert found == expected
