@@ -12,7 +12,7 @@ from contracts.errors import BadData
 from contracts.http import OHLCV, CurrentBarBody, SeriesBody
 from contracts.intervals import Interval
 from contracts.symbols import SymbolId
-from query_api.core.bars import PROJECTION, current_bar, encode, forming_bar, readable, series, served, stored_bar
+from query_api.core.bars import PROJECTION, current_bar, encode, forming_bar, series, served, stored_bar
 
 BTC = SymbolId("BINANCE", "BTCUSDT")
 OPEN = 1_769_860_800_000
@@ -56,11 +56,10 @@ def test_a_series_is_the_bars_in_the_order_given() -> None:
     assert (body.exchange, body.symbol, body.interval, body.count) == ("BINANCE", "BTCUSDT", "1m", 1)
 
 
-def test_a_document_that_holds_no_bar_is_set_aside_and_the_rest_is_served() -> None:
-    good = ohlcv_document(bar())
-    bars, faults = readable([good, {**good, "close": "1.75"}, {"_id": "x"}, good])
-    assert (len(bars), len(faults)) == (2, 2)
-    assert "close" in faults[0].cause
+@pytest.mark.parametrize("wrong", [{"close": "1.75"}, {"open_time": None}, {"volume": "0"}])
+def test_a_document_that_holds_no_bar_is_bad_data_that_names_the_field(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadData, match=next(iter(wrong))):
+        stored_bar({**ohlcv_document(bar()), **wrong})
 
 
 def test_a_forming_bar_is_served_with_what_was_not_heard_of_it() -> None:

@@ -1,13 +1,12 @@
 """Bars from how they are stored to how they are served: documents and cached JSON to OHLCV bodies."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from contracts import wire
 from contracts.bars import BarState, Origin
-from contracts.errors import BadData
 from contracts.intervals import Interval, rfc3339
 from contracts.symbols import SymbolId
 
@@ -77,18 +76,6 @@ def series(identity: SymbolId, interval: Interval, bars: Sequence[wire.Bar]) -> 
             "bars": [served(bar) for bar in bars],
         }
     )
-
-
-def readable(documents: Iterable[Mapping[str, Any]]) -> tuple[list[wire.Bar], list[BadData]]:
-    """The bars among stored documents, and what is wrong with those that are none."""
-    bars: list[wire.Bar] = []
-    faults: list[BadData] = []
-    for document in documents:
-        try:
-            bars.append(stored_bar(document))
-        except BadData as error:
-            faults.append(error)
-    return bars, faults
 
 
 def time_of(instant: int | None) -> str | None:
