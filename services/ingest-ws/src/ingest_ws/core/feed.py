@@ -1,0 +1,218 @@
+"""The feed of one process: which symbols it serves, what the provider says of them, and what the log shall hold.
+
+It joins symbols and partitions. What it is told comes from the desired state (`own`, `want`), from a connection
+(`changed`, `completed`, `failed`, `deafened`) and from the passing of time (`present`, `expire`). What it brings about
+is taken by the shell: batches per partition, symbols whose quote changed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from contracts import wire
+from contracts.marks import Hears
+from contracts.symbols import SymbolId
+from contracts.topics import partition_of
+from ingest_ws.core.clock import Presence, RunNumbers, Sequencer
+from ingest_ws.core.partition import Batch, PartitionLog, Room
+from ingest_ws.core.symbol import SymbolFeed
+
+
+class Served:
+    """A symbol that this process serves: its feed, where its ticks go, and why the provider refuses it."""
+
+    __slots__ = ("error", "feed", "key", "name", "partition")
+
+    def __init__(self, identity: SymbolId, partition: int, sequencer: Sequencer) -> None:
+        self.name = str(identity)
+        self.key = identity.key
+        self.partition = partition
+        self.feed = SymbolFeed(identity, sequencer)
+        self.error: str | None = None
+
+
+class Feed:
+    """All instants are milliseconds of one `FeedClock`.
+
+    `ticks` counts those made; `lost_ticks` those that the log will not hold, which is then deaf.
+    """
+
+    def __init__(self, partitions: int, salt: int, room_bytes: int, now: int) -> None:
+        self.partitions = partitions
+        self.symbols: dict[str, Served] = {}
+        self.changed_quotes: set[str] = set()
+        """Symbols whose quote is not what was taken last; the shell empties it."""
+        self.ticks = 0
+        self.room = Room(room_bytes)
+        self._logs: dict[int, PartitionLog] = {}
+        self._members: dict[int, dict[str, Served]] = {}
+        self._held: dict[str, Served] = {}
+        self._touched: set[int] = set()
+        self._lost_before = 0
+        self._runs = RunNumbers(salt)
+        self._sequencer = Sequencer()
+        self._presence = Presence(now)
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The partitions that this process writes."""
+        return frozenset(self._logs)
+
+    @property
+    def lost_ticks(self) -> int:
+        return self._lost_before + sum(log.lost_ticks for log in self._logs.values())
+
+    @property
+    def waiting_ticks(self) -> int:
+        """Ticks that wait for Kafka."""
+        return sum(log.waiting for log in self._logs.values())
+
+    def own(self, partition: int, now: int) -> None:
+        """The partition is ours from now on: its first run begins, deaf."""
+        self._logs[partition] = PartitionLog(self._runs, self.room, now)
+        self._members[partition] = {}
+
+    def disown(self, partition: int) -> list[str]:
+        """The partition is somebody else's: its run just ends. The symbols that are not served any more."""
+        gone = list(self._members[partition])
+        for name in gone:
+            self._drop(self.symbols[name])
+        self._lost_before += self._logs[partition].lost_ticks
+        del self._logs[partition], self._members[partition]
+        return gone
+
+    def want(self, partition: int, wanted: Collection[SymbolId], now: int) -> tuple[list[str], list[str]]:
+        """The symbols to be served in an owned partition: those that join and those that leave."""
+        names = {
+            str(identity): identity for identity in wanted if partition_of(identity.key, self.partitions) == partition
+        }
+        members = self._members[partition]
+        left = [name for name in members if name not in names]
+        for name in left:
+            self._put(self.symbols[name], self.symbols[name].feed.flush(), now)
+            self._drop(self.symbols[name])
+            self._logs[partition].say(name, Hears.LEFT, now)
+        joined = [name for name in names if name not in members]
+        for name in joined:
+            members[name] = self.symbols[name] = Served(names[name], partition, self._sequencer)
+        return joined, left
+
+    def changed(self, name: str, changed: Mapping[str, Any], now: int) -> None:
+        """A message about a symbol; `BadData` if it makes no sense. One that is not served is passed over."""
+        served = self.symbols.get(name)
+        if served is None:
+            return
+        served.error = None
+        ticks = served.feed.changed(changed, now)
+        self.changed_quotes.add(name)
+        self._put(served, ticks, now)
+        self._note_held(served)
+
+    def completed(self, name: str, now: int) -> None:
+        """The snapshot of a symbol is complete: from the first one on it is heard."""
+        served = self.symbols.get(name)
+        if served is None or served.feed.is_heard:
+            return
+        self._put(served, served.feed.completed(now), now)
+        self._logs[served.partition].say(name, Hears.HEARD, now)
+        self.changed_quotes.add(name)
+
+    def failed(self, name: str, reason: str, now: int) -> None:
+        """The provider refuses a symbol; it stays wanted."""
+        served = self.symbols.get(name)
+        if served is not None:
+            served.error = reason
+            self.deafened([name], now, now)
+
+    def deafened(self, names: Iterable[str], heard_until: int, now: int) -> None:
+        """These symbols were heard up to an instant only: their connection ended, or fell silent then."""
+        for name in names:
+            served = self.symbols[name]
+            was_heard = served.feed.is_heard
+            self._put(served, served.feed.deafen(), now)
+            self._held.pop(name, None)
+            self.changed_quotes.discard(name)
+            if was_heard:
+                self._logs[served.partition].say(name, Hears.DEAF, heard_until)
+
+    def present(self, now: int) -> int | None:
+        """Call it before anything else that happens at `now`: how long the process was away, where that was long.
+
+        What was received meanwhile cannot be told apart from what comes now: all that time is deaf.
+        """
+        away_since = self._presence.seen(now)
+        if away_since is None:
+            return None
+        for served in self.symbols.values():
+            if served.feed.is_heard:
+                log = self._logs[served.partition]
+                log.say(served.name, Hears.DEAF, away_since)
+                log.say(served.name, Hears.HEARD, now)
+                self._put(served, served.feed.rebase(now), now)
+        self._held.clear()
+        return now - away_since
+
+    def expire(self, now: int) -> None:
+        """Make the ticks of observations that have been held long enough."""
+        for served in list(self._held.values()):
+            self._put(served, served.feed.expire(now), now)
+            self._note_held(served)
+
+    def take(self, partition: int, now: int, *, is_last: bool = False) -> Batch | None:
+        """The next batch for an owned partition, see `PartitionLog.take`."""
+        log = self._logs[partition]
+        if log.needs_restart:
+            heard = [served for served in self._members[partition].values() if served.feed.is_heard]
+            log.restart(now, [served.name for served in heard])
+            for served in heard:
+                self._put(served, served.feed.rebase(now), now)
+                self._held.pop(served.name, None)
+        return log.take(now, self._held_since(partition), is_last=is_last)
+
+    def take_touched(self) -> set[int]:
+        """The partitions with ticks that came since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def is_busy(self, partition: int) -> bool:
+        """A batch of the partition is under way."""
+        return self._logs[partition].is_busy
+
+    def acknowledged(self, partition: int) -> None:
+        """The batch taken of a partition is in the log."""
+        self._logs[partition].acknowledged()
+
+    def delivery_failed(self, partition: int) -> None:
+        """The batch taken of a partition may or may not be in the log: a new run begins with the next one."""
+        self._logs[partition].failed()
+
+    def close(self, now: int) -> None:
+        """Nothing more will be heard: make ticks of what is held. Then take last batches."""
+        for served in self.symbols.values():
+            self._put(served, served.feed.flush(), now)
+        self._held.clear()
+
+    def _held_since(self, partition: int) -> int | None:
+        since = [
+            since
+            for served in self._held.values()
+            if served.partition == partition and (since := served.feed.held_since) is not None
+        ]
+        return min(since, default=None)
+
+    def _note_held(self, served: Served) -> None:
+        if served.feed.held_since is None:
+            self._held.pop(served.name, None)
+        else:
+            self._held[served.name] = served
+
+    def _drop(self, served: Served) -> None:
+        del self.symbols[served.name], self._members[served.partition][served.name]
+        self._held.pop(served.name, None)
+        self.changed_quotes.discard(served.name)
+
+    def _put(self, served: Served, ticks: Iterable[wire.Tick], now: int) -> None:
+        log = self._logs[served.partition]
+        for tick in ticks:
+            self.ticks += 1
+            log.put(tick, served.key, now)
+            self._touched.add(served.partition)

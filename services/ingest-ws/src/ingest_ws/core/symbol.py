@@ -1,0 +1,274 @@
+"""One symbol of the feed: quote messages in, ticks out.
+
+Which updates are ticks: a change of price, of cumulative volume or of last time. All else changes only the quote.
+
+Which time a tick has: most messages carry no `lp_time`, and it may come before or after its price (protocol §4.3). So
+a price without a time, or a time without a price, is held up to `HOLD_MS` for the other. A price whose time does not
+come gets `max(lp_time before it, received_at - delay)`, no later than the next `lp_time`, and is marked estimated. A
+time whose price does not come is a trade at the same price.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import wire
+from contracts.symbols import SymbolId
+from contracts.ticks import Quote, SessionPhase
+from ingest_ws.core.clock import Sequencer
+from ingest_ws.core.fields import DAY_FIELDS, PRICES, VOLUMES, Fields, read, trading_day
+
+HOLD_MS = 250
+MOST_HELD = 16
+_NUMBERS = (*PRICES.values(), *VOLUMES.values())
+
+
+class _Held:
+    """An observation whose tick is not made yet: the state at its instant, and what is known of its time."""
+
+    __slots__ = ("delay", "floor", "has_price", "last_time", "open_day", "received_at", "said", "sequence", "session",
+                 "turn", "values")  # fmt: skip
+
+    values: dict[str, Any]
+    said: dict[str, int]
+    """For each field of a day, the turn in which it was last said."""
+    turn: int
+    """The turn in which the observation began."""
+    floor: int
+    """The last time known before it, epoch seconds; 0 where none is."""
+    last_time: int | None
+    has_price: bool
+    open_day: int | None
+    session: str
+    delay: int
+    received_at: int
+    sequence: int
+
+
+class SymbolFeed:
+    """`is_heard`: its snapshot is complete and its connection lives. Verbs return the ticks that they bring about.
+
+    Which times are milliseconds and which seconds is told by the names of `Fields` and `QuoteTick`.
+    """
+
+    __slots__ = ("_day", "_day_began", "_held", "_last_time", "_numbers", "_open_day", "_quote_only", "_said",
+                 "_sequencer", "_texts", "_told_day", "_told_volume", "_turn", "delay", "identity", "is_heard",
+                 "last_sequence", "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates")  # fmt: skip
+
+    def __init__(self, identity: SymbolId, sequencer: Sequencer) -> None:
+        self.identity = identity
+        self.last_tick_time: int | None = None
+        self.last_tick_at: int | None = None
+        self.last_sequence = 0
+        self.stale_updates = 0
+        self._sequencer = sequencer
+        self._turn = 0
+        self._told_day = -1
+        self._told_volume: float | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.is_heard = False
+        self.phase: str = SessionPhase.UNKNOWN.value
+        self.delay = 0
+        self.quote_at = 0
+        self._numbers: dict[str, Any] = dict.fromkeys(_NUMBERS)
+        self._quote_only: dict[str, Any] = {}
+        self._texts: dict[str, Any] = {}
+        self._said: dict[str, int] = dict.fromkeys(DAY_FIELDS, 0)
+        self._last_time: int | None = None
+        self._open_day: int | None = None
+        self._day = -1
+        self._day_began = 0
+        self._held: list[_Held] = []
+
+    @property
+    def held_since(self) -> int | None:
+        """When the oldest observation came whose tick is not made yet."""
+        return self._held[0].received_at if self._held else None
+
+    def changed(self, changed: Mapping[str, Any], now: int) -> list[wire.Tick]:
+        """A message about the symbol came at `now`. Raises `BadData` and changes nothing if it makes no sense."""
+        fields = read(changed, now)
+        if self.is_heard and self._is_stale(fields):
+            self.stale_updates += 1
+            fields.last_time = None
+            for name in ("price", "cumulative_volume"):
+                fields.numbers.pop(name, None)
+        has_time = fields.last_time is not None and fields.last_time != self._last_time
+        is_news = self._differs(fields, "price") or self._differs(fields, "cumulative_volume")
+        has_price = is_news or "price" in fields.numbers or "cumulative_volume" in fields.numbers
+        floor = self._last_time or 0
+        self._merge(fields, now)
+        if not (has_time or is_news) or not self.is_heard or self._numbers["price"] is None:
+            return []
+        observed = self._observe(now, floor, fields.last_time if has_time else None)
+        observed.has_price = has_price
+        return self._pair(observed)
+
+    def completed(self, now: int) -> list[wire.Tick]:
+        """A snapshot is complete. The first one makes the symbol heard, and is the baseline of what follows."""
+        if self.is_heard:
+            return []
+        self.is_heard = True
+        return self._baseline(now)
+
+    def rebase(self, now: int) -> list[wire.Tick]:
+        """What was held, and the present state as a baseline: something before it may have been lost."""
+        return [*self.flush(), *(self._baseline(now) if self.is_heard else ())]
+
+    def expire(self, now: int) -> list[wire.Tick]:
+        """The ticks of observations that have been held long enough."""
+        due = [held for held in self._held if now - held.received_at >= HOLD_MS]
+        self._held = self._held[len(due) :]
+        return [self._tick(held) for held in due]
+
+    def flush(self) -> list[wire.Tick]:
+        """The ticks of all that is held."""
+        held, self._held = self._held, []
+        return [self._tick(each) for each in held]
+
+    def deafen(self) -> list[wire.Tick]:
+        """The symbol is not heard any more: what was held, and then nothing is known until the next snapshot."""
+        ticks = self.flush()
+        self._forget()
+        return ticks
+
+    def quote(self) -> Quote:
+        """The merged latest state."""
+        last = self._last_time
+        return Quote(
+            exchange=self.identity.exchange,
+            symbol=self.identity.symbol,
+            **self._numbers,
+            **self._quote_only,
+            **self._texts,
+            trading_day=self._day if self._day >= 0 else None,
+            session=SessionPhase(self.phase),
+            delay=self.delay,
+            event_time=None if last is None else last * 1000,
+            received_at=self.quote_at,
+            sequence=self.last_sequence,
+        )
+
+    def _is_stale(self, fields: Fields) -> bool:
+        """Snapshots can go back in time (protocol §4.3): an older last time of no newer day is no news."""
+        known, said = self._last_time, fields.last_time
+        if known is None or said is None or said >= known:
+            return False
+        return fields.open_day is None or fields.open_day <= self._day
+
+    def _differs(self, fields: Fields, name: str) -> bool:
+        value = fields.numbers.get(name)
+        return value is not None and value != self._numbers[name]
+
+    def _merge(self, fields: Fields, now: int) -> None:
+        self._turn += 1
+        self.quote_at = now
+        if fields.delay is not None:
+            self.delay = fields.delay
+        if fields.session is not None:
+            self.phase = fields.session
+        for name in DAY_FIELDS:
+            if name in fields.numbers:
+                self._said[name] = self._turn
+        if fields.open_day is not None:
+            self._open_day = fields.open_day
+            present = trading_day(fields.open_day, now - self.delay * 1000)
+            if present == fields.open_day and present > self._day:
+                self._begin_day(present, self._turn)
+        if fields.last_time is not None:
+            self._last_time = fields.last_time
+        self._numbers.update(fields.numbers)
+        self._quote_only.update(fields.quote_only)
+        self._texts.update(fields.texts)
+
+    def _begin_day(self, day: int, turn: int) -> None:
+        """What belongs to a day is void until it has been said again; the first day known began before we came."""
+        self._day, previous = day, self._day
+        if previous < 0:
+            return
+        self._day_began = turn
+        for name in DAY_FIELDS:
+            if self._said[name] < turn:
+                self._numbers[name] = None
+
+    def _observe(self, now: int, floor: int, last_time: int | None) -> _Held:
+        held = _Held()
+        held.values = self._numbers.copy()
+        held.said = self._said.copy()
+        held.turn = self._turn
+        held.floor = floor
+        held.last_time = last_time
+        held.has_price = True
+        held.open_day = self._open_day
+        held.session = self.phase
+        held.delay = self.delay
+        held.received_at = now
+        held.sequence = self._sequencer.next(now)
+        return held
+
+    def _pair(self, new: _Held) -> list[wire.Tick]:
+        """Bring a price and its time together, whichever came first."""
+        waiting = self._held
+        if new.last_time is None:
+            if waiting and not waiting[-1].has_price:
+                self._held = []
+                new.last_time, new.turn = waiting[-1].last_time, waiting[-1].turn
+                return [self._tick(new)]
+            waiting.append(new)
+            return [self._tick(waiting.pop(0))] if len(waiting) > MOST_HELD else []
+        self._held = []
+        if new.has_price:
+            return [*self._before(waiting, new.last_time), self._tick(new)]
+        if waiting and waiting[-1].has_price:
+            last = waiting.pop()
+            last.last_time = new.last_time
+            return [*self._before(waiting, new.last_time), self._tick(last)]
+        self._held = [new]
+        return self._before(waiting, new.last_time)
+
+    def _before(self, waiting: list[_Held], next_time: int) -> list[wire.Tick]:
+        return [self._tick(held, next_time) for held in waiting]
+
+    def _baseline(self, now: int) -> list[wire.Tick]:
+        if self._numbers["price"] is None:
+            return []
+        return [self._tick(self._observe(now, self._last_time or 0, self._last_time), is_baseline=True)]
+
+    def _tick(self, held: _Held, next_time: int | None = None, *, is_baseline: bool = False) -> wire.Tick:
+        if held.last_time is not None:
+            event_time = held.last_time * 1000
+        else:
+            event_time = max(held.floor * 1000, held.received_at - held.delay * 1000)
+            if next_time is not None:
+                event_time = max(held.floor * 1000, min(event_time, next_time * 1000))
+        day = trading_day(held.open_day, event_time)
+        if day > self._day:
+            self._begin_day(day, held.turn)
+        values = held.values
+        if day == self._day:
+            for name in DAY_FIELDS:
+                if held.said[name] < self._day_began:
+                    values[name] = None
+        volume = values["cumulative_volume"]
+        if day > self._told_day:
+            # Without a time of its own nothing says that the first of a day is a trade and not the roll itself.
+            is_baseline = is_baseline or held.last_time is None
+            self._told_day, self._told_volume = day, volume
+        elif day == self._told_day and volume is not None:
+            is_baseline = is_baseline or (self._told_volume is not None and volume < self._told_volume)
+            self._told_volume = volume
+        self.last_tick_time, self.last_tick_at, self.last_sequence = event_time, held.received_at, held.sequence
+        return wire.Tick(
+            exchange=self.identity.exchange,
+            symbol=self.identity.symbol,
+            **values,
+            trading_day=day,
+            session=held.session,
+            delay=held.delay,
+            event_time=event_time,
+            event_time_estimated=held.last_time is None,
+            received_at=held.received_at,
+            sequence=held.sequence,
+            is_baseline=is_baseline,
+        )

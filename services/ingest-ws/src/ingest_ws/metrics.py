@@ -1,0 +1,24 @@
+"""What ingest-ws tells an operator about its work."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CONNECTED = Gauge("ingest_connections", "Connections to TradingView that are open")
+RECONNECTS = Counter("ingest_reconnects_total", "Connections that ended or did not come about", ("cause",))
+FRAMES = Counter("ingest_frames_total", "WebSocket frames received")
+BYTES = Counter("ingest_received_characters_total", "Characters of WebSocket frames received")
+LAST_PACKET = Gauge("ingest_last_packet_seconds", "When the last frame came, seconds since the epoch")
+SYMBOLS = Gauge("ingest_symbols", "Symbols served, by status", ("state",))
+PARTITIONS = Gauge("ingest_partitions", "Partitions of market.ticks that this replica writes")
+TICKS = Counter("ingest_ticks_total", "Ticks acknowledged by Kafka")
+LOST = Gauge("ingest_ticks_lost", "Ticks that the log does not hold since the start; its marks say so")
+WAITING = Gauge("ingest_buffer_ticks", "Ticks that wait for Kafka")
+BUFFER = Gauge("ingest_buffer_bytes", "Bytes of ticks that wait for Kafka or for its acknowledgement")
+LATENCY = Histogram(
+    "ingest_tick_seconds",
+    "From the frame (or the end of the hold) that completed a tick to its acknowledgement by Kafka",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+DEAD = Counter("ingest_dead_letters_total", "Frames and updates put aside because they make no sense", ("kind",))
+DROPPED = Counter("ingest_reports_dropped_total", "Reports that found no room while Kafka was away", ("topic",))
+AWAY = Counter("ingest_away_seconds_total", "Time in which this process did not run, which is deaf")
+QUOTES = Counter("ingest_quotes_total", "Quotes written to Redis")

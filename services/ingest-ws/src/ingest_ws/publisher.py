@@ -1,0 +1,156 @@
+"""Ticks and marks to `market.ticks`. Touches Kafka, through aiokafka's producer of whole batches.
+
+Each owned partition has a task that takes a batch of the feed, sends it and waits for all in-sync replicas to have it:
+so one batch of a partition is under way at a time, and while Kafka is slow the next batch grows. The producer is
+idempotent: within its life a batch is tried again until it is in the log once. While Kafka is away that has no end, on
+purpose: the feed holds what comes meanwhile within its bounds, and its marks tell what found no room.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaProducer
+
+from chassis import logs
+from chassis.kafka.errors import kafka_errors
+from chassis.probes import Readiness
+from chassis.stop import Stop
+from chassis.waiting import persistently
+from contracts.errors import Unavailable
+from contracts.topics import Topic
+from ingest_ws import metrics
+from ingest_ws.core.feed import Feed
+from ingest_ws.core.partition import GRID_MS, Batch
+
+LARGEST_BATCH = 1_000_000
+"""Bytes before compression; a broker takes 1,048,588 by default (`message.max.bytes`)."""
+FLUSH_WITHIN_S = 8.0
+_RETRY_S = 0.5
+
+_log = logs.get("ingest_ws.publisher")
+
+
+class TickPublisher:
+    """`own` says which partitions to write; `wake` that the feed has ticks; `run` works until the process shall end."""
+
+    def __init__(self, bootstrap: str, client_id: str, topic: Topic, feed: Feed, now: Callable[[], int]) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._topic = topic.name
+        self._feed = feed
+        self._now = now
+        self._producer: AIOKafkaProducer | None = None
+        self._pumps: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self._is_closing = False
+
+    async def start(self, ready: Readiness, stop: Stop) -> None:
+        """Connect; waits while Kafka is away."""
+
+        async def attempt() -> None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap.split(","),
+                client_id=self._client_id,
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                max_batch_size=LARGEST_BATCH,
+                request_timeout_ms=20_000,
+            )
+            with kafka_errors():
+                try:
+                    async with asyncio.timeout(30):
+                        await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+            self._producer = producer
+
+        await persistently(attempt, ready, stop)
+
+    def own(self, partitions: frozenset[int]) -> None:
+        """Write these partitions from now on: the feed owns them already, and still owns those that go."""
+        for partition in self._pumps.keys() - partitions:
+            self._pumps.pop(partition)[0].cancel()
+        for partition in partitions - self._pumps.keys():
+            news = asyncio.Event()
+            self._pumps[partition] = (asyncio.create_task(self._pump(partition, news)), news)
+        metrics.PARTITIONS.set(len(partitions))
+
+    def wake(self) -> None:
+        """The feed may have ticks to send."""
+        for partition in self._feed.take_touched():
+            if partition in self._pumps:
+                self._pumps[partition][1].set()
+
+    async def run(self, stop: Stop) -> None:
+        """Have every partition marked on the grid, until the process shall end; raises what one of its tasks raised."""
+        while not await stop.sleep((GRID_MS - self._now() % GRID_MS) / 1000):
+            for task, _ in self._pumps.values():
+                if task.done():
+                    await task
+            self._wake_all()
+            metrics.WAITING.set(self._feed.waiting_ticks)
+            metrics.BUFFER.set(self._feed.room.used)
+            metrics.LOST.set(self._feed.lost_ticks)
+
+    async def close(self) -> None:
+        """Send what is left and a last mark of each partition, within a few seconds; then disconnect."""
+        if self._producer is None:
+            return
+        self._is_closing = True
+        self._wake_all()
+        tasks = [task for task, _ in self._pumps.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=FLUSH_WITHIN_S)
+            if late:
+                _log.warning("Kafka did not take everything in time", ticks=self._feed.waiting_ticks)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(2):
+                await self._producer.stop()
+        except TimeoutError:
+            _log.warning("the producer did not close in time")
+
+    async def _pump(self, partition: int, news: asyncio.Event) -> None:
+        while True:
+            await news.wait()
+            news.clear()
+            is_last = self._is_closing
+            now = self._now()
+            self._feed.present(now)
+            while (batch := self._feed.take(partition, now)) is not None:
+                await self._deliver(partition, batch)
+                now = self._now()
+            if is_last:
+                if (batch := self._feed.take(partition, now, is_last=True)) is not None:
+                    await self._deliver(partition, batch)
+                return
+
+    def _wake_all(self) -> None:
+        for _, news in self._pumps.values():
+            news.set()
+
+    async def _deliver(self, partition: int, batch: Batch) -> None:
+        try:
+            await self._send(partition, batch)
+        except Unavailable as error:
+            _log.warning("a batch is lost, its partition is deaf for it", partition=partition, cause=error.cause)
+            self._feed.delivery_failed(partition)
+            await asyncio.sleep(_RETRY_S)
+            return
+        self._feed.acknowledged(partition)
+        metrics.TICKS.inc(len(batch.ticks))
+        now = self._now()
+        for entry in batch.ticks:
+            metrics.LATENCY.observe((now - entry.put_at) / 1000)
+
+    async def _send(self, partition: int, batch: Batch) -> None:
+        assert self._producer is not None
+        builder = self._producer.create_batch()
+        for key, value in batch.records():
+            if builder.append(key=key, value=value, timestamp=None) is None:
+                raise AssertionError(f"a batch of {len(batch.ticks)} ticks is larger than {LARGEST_BATCH} bytes")
+        with kafka_errors():
+            await (await self._producer.send_batch(builder, self._topic, partition=partition))

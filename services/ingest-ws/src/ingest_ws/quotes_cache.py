@@ -1,0 +1,84 @@
+"""The latest quotes in Redis: conflated, pipelined, best effort. Touches Redis; its loss changes nothing else."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from redis.asyncio import Redis
+
+from chassis.redis import BestEffort
+from chassis.stop import Stop
+from contracts.cache import QUOTE_REWRITE_S, QUOTE_TTL_S, quote_key
+from contracts.symbols import SymbolId
+from ingest_ws import metrics
+from ingest_ws.core.feed import Feed
+
+FLUSH_S = 0.25
+MOST_AT_ONCE = 1_000
+
+
+class QuotesCache:
+    """Writes a quote at most once a `FLUSH_S`, and again every 20 s while its symbol is heard."""
+
+    def __init__(self, redis: Redis, feed: Feed) -> None:
+        self._redis = redis
+        self._feed = feed
+        self._best_effort = BestEffort()
+        self._written: dict[str, float] = {}
+        self._gone: set[str] = set()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Delete the quotes of symbols that nobody wants any more."""
+        for name in names:
+            self._gone.add(name)
+            self._written.pop(name, None)
+
+    async def run(self, stop: Stop) -> None:
+        """Until the process shall end."""
+        while not await stop.sleep(FLUSH_S):
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write and delete what is due; what fails is due again."""
+        clock = asyncio.get_running_loop().time()
+        due = self._feed.changed_quotes | self._stale(clock)
+        self._feed.changed_quotes = set()
+        for names in _portions(sorted(due)):
+            if not await self._write(names, clock):
+                self._feed.changed_quotes |= due & self._feed.symbols.keys()
+                return
+        for names in _portions(sorted(self._gone - self._feed.symbols.keys())):
+            if (
+                await self._best_effort(self._redis.delete(*(quote_key(SymbolId.parse(name)) for name in names)))
+                is None
+            ):
+                return
+        self._gone.clear()
+
+    def _stale(self, clock: float) -> set[str]:
+        return {
+            name
+            for name, served in self._feed.symbols.items()
+            if served.feed.is_heard and clock - self._written.get(name, 0.0) >= QUOTE_REWRITE_S
+        }
+
+    async def _write(self, names: list[str], clock: float) -> bool:
+        pipeline = self._redis.pipeline(transaction=False)
+        count = 0
+        for name in names:
+            served = self._feed.symbols.get(name)
+            if served is None or not served.feed.is_heard:
+                continue
+            pipeline.set(quote_key(served.feed.identity), served.feed.quote().encode(), ex=QUOTE_TTL_S)
+            self._written[name] = clock
+            count += 1
+        if not count:
+            return True
+        done = await self._best_effort(pipeline.execute()) is not None
+        if done:
+            metrics.QUOTES.inc(count)
+        return done
+
+
+def _portions(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), MOST_AT_ONCE):
+        yield names[start : start + MOST_AT_ONCE]

@@ -1,0 +1,35 @@
+"""The settings of ingest-ws."""
+
+import socket
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import HttpSettings, KafkaSettings, LogSettings, RedisSettings
+from tradingview.connection import ANONYMOUS
+
+
+class IngestSettings(KafkaSettings, RedisSettings, HttpSettings, LogSettings):
+    tradingview_url: str = Field(
+        "wss://data.tradingview.com/socket.io/websocket",
+        description="WebSocket of the quotes",
+        pattern=r"^wss?://[^\s/@]+/\S*$",
+        max_length=1000,
+    )
+    tradingview_auth_token: SecretStr = Field(
+        SecretStr(ANONYMOUS),
+        description="Token (JWT) of a TradingView account; without one most exchanges are delayed",
+        min_length=1,
+    )
+    ingest_replica: str = Field(
+        default_factory=lambda: socket.gethostname()[:100] or "ingest-ws",
+        description="Name of this replica in statuses and events; no two running ones share it",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+    )
+    ingest_group: str = Field(
+        "ingest-ws",
+        description="Consumer group by which replicas share the symbols",
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+    )
+    ingest_buffer_mb: int = Field(
+        64, description="Ticks kept while Kafka is away; beyond it only the newest state of each symbol", ge=1, le=4096
+    )
