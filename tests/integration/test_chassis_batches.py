@@ -1,9 +1,10 @@
 """Batches of a real Kafka: acknowledged exactly, and each kind of error has its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
@@ -55,6 +56,16 @@ class Service:
     async def dead(self) -> list[Record]:
         async with TopicReader(self.bootstrap, self.topic.dead.name, [0]) as reader:
             return [record async for batch in reader.to_end() for record in batch]
+
+
+@pytest.fixture
+def _logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 def settings(bootstrap: str) -> KafkaSettings:
@@ -218,6 +229,7 @@ async def test_a_bug_stops_the_process_and_nothing_is_committed_or_handled_after
     assert tries == 1
 
 
+@pytest.mark.usefixtures("_logging_as_it_was")
 def test_a_bug_in_a_handler_ends_the_process_with_1(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,3 +246,45 @@ def test_a_bug_in_a_handler_ends_the_process_with_1(
 
     assert run(Program("x", "chassis", "X."), KafkaSettings, main, []) == BUG
     assert "ZeroDivisionError: in the handler" in capsys.readouterr().out
+
+
+async def test_records_of_a_partition_that_moved_away_meanwhile_are_left_to_its_owner(parts: Parts) -> None:
+    first, second = Recorder(is_store_back=False), Recorder(is_store_back=True)
+    topic = fresh_topic()
+    await fill(parts.kafka, topic)
+    async with serving(parts.kafka, first.handle, topic) as waiting_one:
+        await until(lambda: first.tried == {0, 1})
+        async with serving(parts.kafka, second.handle, topic) as other:
+            await until(lambda: len(second.handled) == 1)
+            (moved,) = second.handled
+            await committed_at(other, moved, 1)
+            first.is_store_back = True
+            await committed_at(waiting_one, 1 - moved, 1)
+    assert set(first.handled) == {1 - moved}
+
+
+async def fill(bootstrap: str, topic: Topic) -> None:
+    """One record in each of its two partitions, before anybody reads, so that one batch holds both."""
+    ready, stop = Readiness(), Stop()
+    await ensure_topics(bootstrap, [topic, topic.dead], 1, ready, stop)
+    broker = build_broker(settings(bootstrap), "test")
+    await start(broker, ready, stop)
+    for partition in (0, 1):
+        await publisher(broker)(topic.name, b"%d" % partition, partition=partition)
+    await broker.stop()
+
+
+@dataclass
+class Recorder:
+    """A handler that remembers the partitions it was given, and fails while its store is away."""
+
+    is_store_back: bool
+    tried: set[int] = field(default_factory=set)
+    handled: list[int] = field(default_factory=list)
+
+    async def handle(self, records: Sequence[Record], put_aside: PutAside) -> None:
+        partitions = [record.partition for record in records]
+        self.tried.update(partitions)
+        if not self.is_store_back:
+            raise Unavailable("MongoDB")
+        self.handled += partitions

@@ -1,5 +1,6 @@
 """Readiness, liveness and the port they are asked on."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -9,8 +10,9 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from chassis.probes import Heartbeat, PortInUse, ProbeServer, Readiness
+from chassis.probes import Heartbeat, PortInUse, ProbeServer, Readiness, keep_beating
 from chassis.redaction import SECRETS
+from chassis.stop import Stop
 
 
 def ask(server: ProbeServer, path: str) -> tuple[int, str]:
@@ -111,3 +113,13 @@ def test_more_clients_than_threads_are_hung_up_on() -> None:
         assert len([thread for thread in threading.enumerate() if "process_request_thread" in thread.name]) <= 8
         for connection in idle:
             connection.close()
+
+
+async def test_the_event_loop_beats_until_the_stop() -> None:
+    alive, stop = Heartbeat(limit_s=3600), Stop()
+    silent = alive.silent_s()
+    beating = asyncio.create_task(keep_beating(alive, stop, every_s=0.001))
+    await asyncio.sleep(0)
+    assert alive.silent_s() < silent + 3600
+    stop.request("SIGTERM")
+    await beating

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, ExitStack
 import pytest
 from pydantic import Field, SecretStr
 
+from chassis.probes import PortInUse
 from chassis.process import BUG, CLEAN, WRONG_SETTINGS, Program, help_text, run, run_sync
 from chassis.settings import LogSettings
 from chassis.stop import Stop, Stopped, ThreadStop
@@ -156,3 +157,15 @@ def test_threads_of_the_deadline_end_with_the_process() -> None:
         if thread.name == "stop-deadline":
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_a_machine_that_is_not_as_the_settings_say_is_told_without_a_trace_and_the_code_is_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def main(settings: Example, stop: Stop, resources: AsyncExitStack) -> None:
+        raise PortInUse("127.0.0.1", 8080, "Address already in use")
+
+    assert run(PROGRAM, Example, main, []) == WRONG_SETTINGS
+    last = events(capsys)[-1]
+    assert last["cause"] == "cannot listen on 127.0.0.1:8080 (HTTP_HOST, HTTP_PORT): Address already in use"
+    assert "exception" not in last

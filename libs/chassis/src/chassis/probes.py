@@ -12,7 +12,9 @@ from typing import Self, TypedDict
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 
+from chassis.errors import Misconfigured
 from chassis.redaction import SECRETS
+from chassis.stop import Stop
 
 _MOST_CONDITIONS = 64
 _LONGEST_REASON = 300
@@ -68,7 +70,14 @@ class Heartbeat:
         return self.silent_s() <= self.limit_s
 
 
-class PortInUse(Exception):  # noqa: N818 - a state of the machine
+async def keep_beating(alive: Heartbeat, stop: Stop, every_s: float = 1.0) -> None:
+    """Beat from the event loop until the process shall end: who blocks the loop stops the heart."""
+    alive.beat()
+    while not await stop.sleep(every_s):
+        alive.beat()
+
+
+class PortInUse(Misconfigured):
     """HTTP cannot listen: somebody else has the port (or the address is not ours)."""
 
     def __init__(self, host: str, port: int, cause: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.errors import Misconfigured
 from chassis.redaction import SECRETS
 
 S = TypeVar("S", bound="Settings")
@@ -57,7 +58,7 @@ class LogSettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
 
 
-class SettingsError(Exception):
+class SettingsError(Misconfigured):
     """One or more variables are missing or wrong; says so of all of them at once, and never a secret."""
 
     def __init__(self, problems: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ commit past the failed batch. So nothing leaves the handler made here, and it co
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -45,7 +45,6 @@ class Consuming:
     publish: Publish
     ready: Readiness
     stop: Stop
-    on_batch: Callable[[], None] = field(default=lambda: None)
 
 
 def subscribe(
@@ -123,7 +122,6 @@ class _Batch:
         for record, error in rejected:
             await persistently(partial(self._bury, record, error), ready, stop)
         await persistently(partial(self._commit, handled), ready, stop)
-        self._shared.on_batch()
 
     async def _attempt(self, records: Sequence[Record]) -> tuple[list[Record], list[tuple[Record, BadData]]]:
         ours = self._owned(records)

@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
 from chassis import logs
+from chassis.errors import Misconfigured
 from chassis.kafka.errors import KAFKA, kafka_errors
 from chassis.probes import Readiness
 from chassis.stop import Stop
@@ -46,7 +47,7 @@ class Mismatch:
         return f"topic {self.topic}: {self.what} is {self.actual}, must be {self.wanted}; {remedy}"
 
 
-class TopicMismatch(Exception):  # noqa: N818 - a state of the broker
+class TopicMismatch(Misconfigured):
     """Topics exist that are not as they must be; names all of them and what to do."""
 
     def __init__(self, mismatches: Iterable[Mismatch]) -> None:
