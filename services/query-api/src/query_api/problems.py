@@ -103,6 +103,8 @@ def _fault(request: Request, error: Mapping[str, Any]) -> Fault:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's word for a body that is not UTF-8 or nested beyond measure
+        return problem(request, 422, "the body is not JSON", faults=[fault("body", "not JSON")])
     details = {
         404: f"there is nothing at {request.url.path[:200]}; GET /docs lists all there is",
         405: f"{request.method} is not possible here; possible: {(error.headers or {}).get('Allow', 'see GET /docs')}",

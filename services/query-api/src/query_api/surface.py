@@ -28,6 +28,7 @@ def surface(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.include_router(market_data.router)
