@@ -1,0 +1,1 @@
+"""The whole of Candlewick on one machine, without Docker."""

@@ -1,0 +1,59 @@
+"""What tests of the aggregator share: empty topics of its own, and its processes on the session's real parts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from candlewick_local.parts import RealParts
+from contracts import topics
+from tests.support.processes import Process, Processes
+from tests.support.topics import by_partition, made_anew, read_all
+
+PARTITIONS = 4
+TOPICS = (
+    *(topics.TICKS, topics.TICKS.dead, topics.BARS, topics.BARS.dead),
+    *(topics.FORMING, topics.FORMING.dead, topics.TICKS_LATE),
+)
+
+
+@dataclass(frozen=True)
+class Aggregator:
+    """The aggregator's topics, empty at first, and the means to start its processes."""
+
+    parts: RealParts
+    database: str
+    processes: Processes
+
+    @property
+    def kafka(self) -> str:
+        return self.parts.kafka
+
+    def engine(self, instance: str = "engine-1", *, silence_ms: int = 600_000) -> Process:
+        """Start an engine; it leaves silence alone unless told."""
+        return self.processes.start(
+            ["aggregator", "engine"], ENGINE_INSTANCE_ID=instance, SILENCE_MS=str(silence_ms), LOG_LEVEL="DEBUG"
+        )
+
+    def sink(self, *, batch_records: int = 2_000) -> Process:
+        """Start a sink on this test's database."""
+        return self.processes.start(
+            ["aggregator", "sink"],
+            MONGODB_URL=self.parts.mongo,
+            MONGODB_DATABASE=self.database,
+            REDIS_URL=self.parts.redis,
+            SINK_BATCH_RECORDS=str(batch_records),
+        )
+
+    def published(self) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
+        """What `market.bars` holds, by partition."""
+        return {number: [] for number in range(PARTITIONS)} | by_partition(read_all(self.kafka, topics.BARS.name))
+
+
+@contextmanager
+def aggregator(parts: RealParts, database: str, folder: Path) -> Iterator[Aggregator]:
+    """Empty topics, and processes that end with the block."""
+    made_anew(parts.kafka, TOPICS, PARTITIONS)
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": parts.kafka, "KAFKA_PARTITIONS": str(PARTITIONS)}
+    with Processes(folder, settings).open() as processes:
+        yield Aggregator(parts, database, processes)

@@ -1,0 +1,79 @@
+"""Makes tick logs: ticks and marks in log order, as producers of market.ticks would write them. Pure."""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from contracts import wire
+from contracts.intervals import MINUTE
+from contracts.topics import MARK_KEY, partition_of
+from tests.support.records import T0, key, mark, tick
+
+
+class Entry(NamedTuple):
+    """One record to write: its partition is explicit, as every producer's is."""
+
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class TickLog:
+    """Builds the records of all partitions in the order in which they are written."""
+
+    def __init__(self, partitions: int = 4) -> None:
+        self.partitions = partitions
+        self.entries: list[Entry] = []
+
+    def tick(self, record: wire.Tick) -> None:
+        """A tick, in the partition of its symbol."""
+        name = key(f"{record.exchange}:{record.symbol}")
+        self.raw(name, wire.encode(record))
+
+    def raw(self, name: bytes, value: bytes) -> None:
+        """Any bytes under a key, in the partition of the key."""
+        self.entries.append(Entry(partition_of(name, self.partitions), name, value))
+
+    def mark(self, record: wire.Mark) -> None:
+        """A mark, in every partition."""
+        raw = wire.encode(record)
+        self.entries += (Entry(partition, MARK_KEY, raw) for partition in range(self.partitions))
+
+
+def calm_log(
+    symbols: Sequence[str],
+    minutes: int,
+    *,
+    ticks_a_minute: int = 6,
+    start: int = T0,
+    seed: int = 1,
+    partitions: int = 4,
+) -> TickLog:
+    """Prices that walk and volumes that grow for some minutes, heard throughout, with a mark every ten seconds.
+
+    The last minute is closed by the last mark.
+    """
+    log, chance = TickLog(partitions), random.Random(len(symbols))
+    heard = [(symbol, "heard", start - MINUTE) for symbol in symbols]
+    log.mark(mark(start - MINUTE, *heard))
+    prices = {symbol: 100.0 + chance.randrange(1000) for symbol in symbols}
+    volumes = dict.fromkeys(symbols, 1000.0)
+    for symbol in symbols:
+        log.tick(tick(start - 30_000, prices[symbol], volumes[symbol], symbol=symbol, is_baseline=True))
+    step = MINUTE // ticks_a_minute
+    marked = start
+    for at in range(start, start + minutes * MINUTE, step):
+        while marked <= at:
+            log.mark(mark(marked))
+            marked += 10_000
+        for symbol in symbols:
+            prices[symbol] = round(prices[symbol] + chance.randint(-50, 50) / 100, 2)
+            volumes[symbol] = round(volumes[symbol] + chance.randint(1, 900) / 100, 2)
+            log.tick(tick(at + chance.randrange(step), prices[symbol], volumes[symbol], symbol=symbol))
+    log.mark(mark(start + minutes * MINUTE + 5_000))
+    return log
+
+
+def symbols_named(prefix: str, count: int) -> list[str]:
+    """Symbols of one test: `SIM:{PREFIX}0`, `SIM:{PREFIX}1`, …"""
+    return [f"SIM:{prefix.upper()}{number}" for number in range(count)]

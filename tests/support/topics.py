@@ -1,0 +1,97 @@
+"""Reads and writes whole topics of a real Kafka, and makes them anew."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from chassis.kafka.topics import ensure_topics
+from chassis.probes import Readiness
+from chassis.stop import Stop
+from contracts.topics import Topic
+from tests.support.logs import Entry
+
+_WITHIN_S = 60.0
+
+
+def read_all(bootstrap: str, topic: str) -> list[Message]:
+    """Every retained record of a topic up to its end, committed ones only; those of a partition in their order."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"test-{uuid4().hex}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    try:
+        left = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
+        found: list[Message] = []
+        deadline = time.monotonic() + _WITHIN_S
+        while left:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the end of {topic} was not reached in time")
+            for message in consumer.consume(10_000, 0.05):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+                else:
+                    raise KafkaException(error)
+        return found
+    finally:
+        consumer.close()
+
+
+def by_partition(messages: Iterable[Message]) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
+    """Keys and values of each partition, in order."""
+    found: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
+    for message in messages:
+        found.setdefault(message.partition() or 0, []).append((message.key(), message.value()))
+    return found
+
+
+def write(bootstrap: str, topic: str, entries: Iterable[Entry]) -> None:
+    """Write records into their partitions, each acknowledged by the time this returns."""
+    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5})
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for entry in entries:
+        while True:
+            try:
+                producer.produce(topic, entry.value, entry.key, partition=entry.partition, on_delivery=delivered)
+            except BufferError:
+                producer.poll(0.1)
+            else:
+                break
+    assert producer.flush(_WITHIN_S) == 0, "records were not acknowledged in time"
+    assert failures == []
+
+
+def made_anew(bootstrap: str, topics: Iterable[Topic], partitions: int) -> None:
+    """Delete the topics where they exist, and create them empty."""
+    wanted = {topic.name: topic for topic in topics}
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    existing = wanted.keys() & admin.list_topics(timeout=10).topics.keys()
+    for future in admin.delete_topics(sorted(existing)).values() if existing else ():
+        future.result(timeout=10)
+    deadline = time.monotonic() + _WITHIN_S
+    while wanted.keys() & admin.list_topics(timeout=10).topics.keys():
+        assert time.monotonic() < deadline, "the topics were not deleted in time"
+        time.sleep(0.05)
+    asyncio.run(_ensure(bootstrap, list(wanted.values()), partitions))
+
+
+async def _ensure(bootstrap: str, topics: list[Topic], partitions: int) -> None:
+    await ensure_topics(bootstrap, topics, partitions, Readiness(), Stop())
