@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradingview_simulator.model.bars import RESOLUTIONS, bars, is_first
-from tradingview_simulator.model.calendars import day_number
+from tradingview_simulator.model.calendars import day_date, day_number
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.model.nodes import Node, merge, of_trades
 from tradingview_simulator.model.registry import LISTED
@@ -127,6 +127,15 @@ def test_daily_weekly_and_monthly_bars_are_stamped_with_the_first_opening_of_the
     assert bars(future, RESOLUTIONS["D"], AFTERNOON, 1)[0].time == monday - 3_600
     first = day_number(date(2026, 11, 2)) * 86_400
     assert bars(stock, RESOLUTIONS["M"], AFTERNOON, 1)[0].time == first + 14 * 3_600 + 1_800
+
+
+def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
+    tape = tape_of("BINANCE:BTCUSDT")
+    mondays = [bar.time // 86_400 % 7 for bar in bars(tape, RESOLUTIONS["W"], NOON, 20)]
+    assert set(mondays) == {day_number(date(2026, 11, 23)) % 7}
+    months = [day_date(bar.time // 86_400) for bar in bars(tape, RESOLUTIONS["M"], NOON, 20)]
+    assert {day.day for day in months} == {1}
+    assert len(months) == len(set(months)) == 20
 
 
 def test_the_volume_of_a_day_is_the_sum_of_its_minutes_also_as_the_protocols_numbers() -> None:
