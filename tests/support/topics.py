@@ -58,6 +58,13 @@ def by_partition(messages: Iterable[Message]) -> dict[int, list[tuple[bytes | No
     return found
 
 
+def headers_of(message: Message) -> dict[str, str]:
+    """The headers of a record, as text."""
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in pairs}
+
+
 def write(bootstrap: str, topic: str, entries: Iterable[Entry]) -> None:
     """Write records into their partitions, each acknowledged by the time this returns."""
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5})

@@ -113,6 +113,7 @@ class Engine:
         if self._connection.is_away or not self._has_joined:
             self._ask()
         self._live.break_silence(self._owned.values())
+        metrics.PARTITIONS.set(len(self._owned))
         for partition in self._owned.values():
             metrics.LAG.labels(str(partition.number)).set(-1 if partition.lag is None else partition.lag)
             metrics.OPEN_MINUTES.labels(str(partition.number)).set(partition.fold.open_minutes)

@@ -7,6 +7,7 @@ MARKS = Counter("engine_marks_total", "Marks taken from the log")
 BARS = Counter("engine_bars_total", "Bars issued", ("interval",))
 LATE = Counter("engine_late_ticks_total", "Ticks whose minute was closed")
 DEAD = Counter("engine_dead_records_total", "Records put aside", ("kind",))
+PARTITIONS = Gauge("engine_partitions", "Partitions of the log that this engine owns")
 LAG = Gauge("engine_position_lag_records", "Records of the log that are not taken yet", ("partition",))
 OPEN_MINUTES = Gauge("engine_open_minutes", "Minutes that are open", ("partition",))
 CLOSE_LATENCY = Histogram(

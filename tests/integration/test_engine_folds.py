@@ -1,0 +1,134 @@
+"""The engine on real Kafka: what it publishes is the fold of the log, and bad records do not stop it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from candlewick_local.parts import RealParts
+from chassis.clock import now_ms
+from contracts import topics, wire
+from contracts.bars import Forming
+from contracts.intervals import MINUTE
+from contracts.topics import partition_of
+from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
+from tests.support.logs import Entry, TickLog, calm_log, symbols_named
+from tests.support.oracle import fold_topic
+from tests.support.processes import until
+from tests.support.records import T0, key, mark, tick
+from tests.support.topics import headers_of, read_all, write
+
+
+@pytest.fixture
+def system(local_parts: RealParts, database: str, tmp_path: Path) -> Iterator[Aggregator]:
+    with aggregator(local_parts, database, tmp_path) as running:
+        yield running
+
+
+def assert_published_is_the_fold(system: Aggregator) -> None:
+    folded = fold_topic(system.kafka, PARTITIONS)
+    wanted = folded.published()
+    until(lambda: sum(map(len, system.published().values())) >= sum(map(len, wanted.values())), "all is published")
+    assert system.published() == wanted
+    assert folded.bars
+
+
+def test_what_is_published_is_the_fold_of_the_log_byte_for_byte(system: Aggregator) -> None:
+    engine = system.engine().wait_ready()
+    write(system.kafka, topics.TICKS.name, calm_log(symbols_named("fold", 12), minutes=16).entries)
+    assert_published_is_the_fold(system)
+    bars = [wire.decode_bar(m.value() or b"") for m in read_all(system.kafka, topics.BARS.name) if m.key() is not None]
+    assert {bar.interval for bar in bars} >= {"1m", "3m", "5m", "15m"}
+    assert all(
+        message.partition() == partition_of(message.key() or b"", PARTITIONS)
+        for message in read_all(system.kafka, topics.BARS.name)
+        if message.key() is not None
+    )
+    assert engine.metric("engine_bars_total") == len(bars)
+    assert engine.stop() == 0
+
+
+def test_a_log_that_was_there_before_the_engine_is_folded_from_its_beginning(system: Aggregator) -> None:
+    write(system.kafka, topics.TICKS.name, calm_log(symbols_named("before", 3), minutes=4).entries)
+    system.engine().wait_ready()
+    assert_published_is_the_fold(system)
+
+
+def test_bad_records_become_dead_letters_with_cause_and_position_and_work_goes_on(system: Aggregator) -> None:
+    name = key("SIM:BAD0")
+    partition = partition_of(name, PARTITIONS)
+    good = calm_log(["SIM:BAD0"], minutes=2)
+    future = tick(T0 + 400 * 24 * 3_600_000 * 10, 5.0, 2.0, symbol="SIM:BAD0")
+    bad = TickLog(PARTITIONS)
+    bad.raw(name, b"{not json")
+    bad.raw(name, b'{"price":' + b"[" * 100_000)
+    bad.raw(name, wire.encode(tick(T0 + 1, 5.0, 1e300, symbol="SIM:BAD0")))
+    bad.raw(name, wire.encode(tick(T0 + 1, 5.0, symbol="SIM:OTHER")))
+    bad.raw(name, wire.encode(future))
+    bad.entries.append(Entry(partition, b"!", b"[]"))
+    half = len(good.entries) // 2
+    write(system.kafka, topics.TICKS.name, [*good.entries[:half], *bad.entries, *good.entries[half:]])
+    engine = system.engine().wait_ready()
+    assert_published_is_the_fold(system)
+
+    stood = {m.value(): (m.partition(), m.offset()) for m in read_all(system.kafka, topics.TICKS.name)}
+    letters = read_all(system.kafka, topics.TICKS.dead.name)
+    headers = [headers_of(letter) for letter in letters]
+    assert [letter.value() for letter in letters] == [entry.value for entry in bad.entries]
+    assert [(int(h["partition"]), int(h["offset"])) for h in headers] == [stood[entry.value] for entry in bad.entries]
+    assert [h["kind"] for h in headers] == [
+        *("undecodable", "undecodable", "undecodable", "key_mismatch", "future", "undecodable"),
+    ]
+    assert "in the future" in headers[4]["cause"]
+    assert all(h["topic"] == topics.TICKS.name and h["cause"] for h in headers)
+    assert engine.metric("engine_dead_records_total") == len(bad.entries)
+
+
+def test_late_ticks_go_to_their_topic_with_the_reason(system: Aggregator) -> None:
+    log = calm_log(["SIM:LATE0"], minutes=2)
+    log.tick(tick(T0 + 30_000, 77.0, 1e6, symbol="SIM:LATE0"))
+    log.mark(mark(T0 + 3 * MINUTE))
+    write(system.kafka, topics.TICKS.name, log.entries)
+    engine = system.engine().wait_ready()
+    assert_published_is_the_fold(system)
+    (late,) = read_all(system.kafka, topics.TICKS_LATE.name)
+    assert late.value() == wire.encode(fold_topic(system.kafka, PARTITIONS).late[0])
+    assert late.key() == key("SIM:LATE0")
+    assert engine.metric("engine_late_ticks_total") == 1
+
+
+def test_forming_bars_are_told_while_live_at_most_four_times_a_second(system: Aggregator) -> None:
+    system.engine().wait_ready()
+    log = calm_log(["SIM:FORM0"], minutes=1)
+    for number in range(200):
+        at = T0 + MINUTE + 10_000 + number
+        log.tick(tick(at, 50.0 + number, 2_000.0 + number, symbol="SIM:FORM0"))
+    write(system.kafka, topics.TICKS.name, log.entries)
+
+    def told() -> list[Forming]:
+        return [Forming.decode(m.value() or b"") for m in read_all(system.kafka, topics.FORMING.name)]
+
+    until(lambda: told() and told()[-1].bars[0].close == 249.0, "the last price is told")
+    assert len(told()) <= 10, "two hundred ticks at once are conflated"
+    last = told()[-1]
+    assert [bar.interval.value for bar in last.bars] == [
+        *("1m", "3m", "5m", "15m", "30m", "45m", "1h", "2h", "3h", "4h", "1d", "1w", "1M"),
+    ]
+    assert last.bars[0].open_time == T0 + MINUTE
+    assert last.bars[0].tick_count == 200
+    assert last.bars[-1].tick_count == 206
+
+
+def test_silence_gets_into_the_log_and_bars_close(system: Aggregator) -> None:
+    start = now_ms() // MINUTE * MINUTE - 3 * MINUTE
+    log = calm_log(["SIM:QUIET0"], minutes=1, start=start)
+    write(system.kafka, topics.TICKS.name, log.entries[:-PARTITIONS])
+    engine = system.engine(silence_ms=1_000).wait_ready()
+    until(lambda: engine.metric("engine_own_marks_total") >= PARTITIONS, "every partition is marked")
+    until(lambda: any(m.key() is not None for m in read_all(system.kafka, topics.BARS.name)), "the bar is closed")
+    marks = [m for m in read_all(system.kafka, topics.TICKS.name) if m.key() == b"!"]
+    own = [wire.decode_mark(m.value() or b"") for m in marks]
+    assert {mark.run for mark in own} == {0, 1}
+    assert engine.stop() == 0
+    (bar,) = [bar for bar in fold_topic(system.kafka, PARTITIONS).bars if bar.interval == "1m"]
+    assert (key("SIM:QUIET0"), wire.encode(bar)) in system.published()[partition_of(key("SIM:QUIET0"), PARTITIONS)]
