@@ -37,7 +37,7 @@ def backlog(symbols: int, ticks: int) -> Raw:
 
 
 def seconds_to_fold(log: Raw) -> tuple[float, float]:
-    """CPU seconds of this thread for the fold and for the decoding that feeds it, taken fetch by fetch as the engine does."""
+    """CPU seconds for the fold and for the decoding that feeds it, taken fetch by fetch as the engine does."""
     fold = PartitionFold(Rules())
     folding = decoding = 0.0
     clock = time.thread_time
