@@ -33,7 +33,7 @@ def day_date(number: int) -> date:
 
 
 def us_holidays(year: int) -> frozenset[date]:
-    """The closed weekdays of US exchanges, by the rules in force today (Good Friday is left out)."""
+    """The closed weekdays of US exchanges, by the rules in force today (without Good Friday)."""
     fixed = [date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 12, 25)]
     observed = [day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0)) for day in fixed]
     floating = [_nth(year, 1, 0, 3), _nth(year, 2, 0, 3), _nth(year, 9, 0, 1), _nth(year, 11, 3, 4)]
@@ -78,7 +78,7 @@ class Weekdays:
 
     @property
     def holidays_spec(self) -> str:
-        """`session_holidays` of §5.4: the closed weekdays of the years around now's, as yyyymmdd."""
+        """`session_holidays` of §5.4: the closed weekdays of 2020 to 2030, as yyyymmdd."""
         days = sorted(day for year in range(2020, 2031) for day in us_holidays(year))
         return ",".join(day.strftime("%Y%m%d") for day in days)
 
