@@ -51,8 +51,8 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
 
     asyncio.run(_ensure_topics(settings, ready, turn))
     connection = Connection(ready)
-    producer = Producer(clients.output_producer(settings, connection.on_error))
-    live_producer = Producer(clients.live_producer(settings, connection.on_error))
+    producer = Producer(clients.output_producer(settings, connection.on_fatal_error))
+    live_producer = Producer(clients.live_producer(settings, connection.on_fatal_error))
     resources.callback(live_producer.flush, _LAST_SENDS_S)
     consumer = Consumer(clients.consumer(settings, connection.on_error))
     resources.callback(consumer.close)

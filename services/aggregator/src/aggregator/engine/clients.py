@@ -3,6 +3,7 @@
 Names are librdkafka's (CONFIGURATION.md); measured reasons stand beside those that matter.
 """
 
+import logging
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError
@@ -11,7 +12,7 @@ from aggregator.settings import EngineSettings
 
 GROUP = "aggregator-engine"
 
-Config = dict[str, str | int | bool | Callable[[KafkaError], None]]
+Config = dict[str, str | int | bool | logging.Logger | Callable[[KafkaError], None]]
 
 
 def consumer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
@@ -72,5 +73,6 @@ def _common(settings: EngineSettings, on_error: Callable[[KafkaError], None]) ->
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2_000,
         "error_cb": on_error,
-        "log_level": 4,
+        "logger": logging.getLogger("librdkafka"),
+        "log_level": 2,
     }

@@ -32,14 +32,16 @@ class Connection:
         return not self._is_away and time.monotonic() - self._erred_at >= _WITHOUT_ERRORS_S
 
     def on_error(self, error: KafkaError) -> None:
-        """librdkafka's `error_cb`: it mends everything by itself, except what it calls fatal."""
+        """The consumer's `error_cb`: librdkafka mends everything by itself, except what it calls fatal."""
         self._erred_at = time.monotonic()
-        if error.fatal():
-            self._fatal = self._fatal or error
-        elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+        self.on_fatal_error(error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.away(error.str())
-        else:
-            _log.info("a broker failed", cause=error.str())
+
+    def on_fatal_error(self, error: KafkaError) -> None:
+        """The producers' `error_cb`: that a broker is away they tell late, and the consumer tells it too."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._fatal = self._fatal or error
 
     def away(self, cause: str) -> None:
         """Kafka does not answer."""

@@ -60,7 +60,7 @@ class Engine:
         )
         while True:
             self._turn()
-            self._connection.check()
+            self._outputs.poll()
             self._take(self._consumer.consume(_BATCH, _CONSUME_WITHIN_S))
             is_live = all(partition.is_live for partition in self._owned.values())
             if self._outputs.pending and (is_live or self._outputs.age_s >= _COMMIT_EVERY_S):

@@ -66,6 +66,11 @@ class Outputs:
         metrics.DEAD.labels(error.kind).inc()
         dead_letters.count(str(source.topic()), error)
 
+    def poll(self) -> None:
+        """Let the producer tell what happened to it; raises what no waiting mends."""
+        self._producer.poll(0)
+        self._check()
+
     @property
     def pending(self) -> int:
         """Records put since the last commit."""

@@ -1,0 +1,129 @@
+"""The engine on real Kafka when it is stopped, killed, joined by another, or loses the broker."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from candlewick_local.parts import KAFKA, RealParts
+from contracts import topics
+from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
+from tests.support.logs import calm_log, symbols_named
+from tests.support.oracle import fold_topic
+from tests.support.processes import Process, until
+from tests.support.topics import write
+
+
+@pytest.fixture
+def system(local_parts: RealParts, database: str, tmp_path: Path) -> Iterator[Aggregator]:
+    with aggregator(local_parts, database, tmp_path) as running:
+        yield running
+
+
+def size(published: Mapping[int, Sequence[object]]) -> int:
+    return sum(map(len, published.values()))
+
+
+def assert_ends_with_the_fold(system: Aggregator) -> None:
+    """Each partition holds beginnings of the fold, one for each start, and then all of it."""
+    folded = fold_topic(system.kafka, PARTITIONS).published()
+
+    def is_complete() -> bool:
+        published = system.published()
+        return all(published[number][-len(wanted) :] == wanted for number, wanted in folded.items())
+
+    until(is_complete, "the last run issued the whole fold")
+    for number, records in system.published().items():
+        wanted, reached = folded[number], 0
+        for record in records:
+            reached = reached if reached < len(wanted) and record == wanted[reached] else 0
+            assert record == wanted[reached], "every record is where the fold has it"
+            reached += 1
+
+
+def test_a_restarted_engine_issues_the_same_records_again(system: Aggregator) -> None:
+    write(system.kafka, topics.TICKS.name, calm_log(symbols_named("again", 5), minutes=6).entries)
+    folded = fold_topic(system.kafka, PARTITIONS).published()
+    first = system.engine().wait_ready()
+    until(lambda: size(system.published()) == size(folded), "the first run is done")
+    assert first.stop() == 0
+    second = system.engine().wait_ready()
+    until(lambda: size(system.published()) == 2 * size(folded), "the second run is done")
+    assert second.stop() == 0
+    assert system.published() == {number: records * 2 for number, records in folded.items()}
+
+
+def test_an_engine_that_is_killed_midway_is_replaced_without_a_wrong_record(system: Aggregator) -> None:
+    log = calm_log(symbols_named("killed", 100), minutes=60, ticks_a_minute=12)
+    write(system.kafka, topics.TICKS.name, log.entries)
+    first = system.engine()
+    until(lambda: read_some(system), "some bars are out", process=first)
+    first.kill()
+    assert size(system.published()) < size(fold_topic(system.kafka, PARTITIONS).published()), "it was midway"
+    system.engine().wait_ready()
+    assert_ends_with_the_fold(system)
+
+
+def read_some(system: Aggregator) -> bool:
+    """Whether anything is on market.bars: asked of the broker, which is quicker than to read it."""
+    consumer = Consumer({"bootstrap.servers": system.kafka, "group.id": "test-ends"})
+    try:
+        asked = [TopicPartition(topics.BARS.name, number) for number in range(PARTITIONS)]
+        return any(consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in asked)
+    finally:
+        consumer.close()
+
+
+def test_two_engines_share_the_partitions_and_one_takes_over_when_the_other_dies(system: Aggregator) -> None:
+    one, other = system.engine("engine-1").wait_ready(), system.engine("engine-2").wait_ready()
+    until(lambda: owned(one) == owned(other) == 2, "each owns two partitions")
+    log = calm_log(symbols_named("shared", 12), minutes=4)
+    half = len(log.entries) // 2
+    write(system.kafka, topics.TICKS.name, log.entries[:half])
+    until(lambda: one.metric("engine_ticks_total") and other.metric("engine_ticks_total"), "both work")
+    other.kill()
+    write(system.kafka, topics.TICKS.name, log.entries[half:])
+    until(lambda: owned(one) == PARTITIONS, "the survivor owns all")
+    assert_ends_with_the_fold(system)
+
+
+def owned(engine: Process) -> float:
+    return engine.metric("engine_partitions")
+
+
+def test_an_engine_of_the_same_name_ends_the_older_one_with_an_error(system: Aggregator) -> None:
+    older = system.engine("engine-1").wait_ready()
+    newer = system.engine("engine-1").wait_ready()
+    until(lambda: older.exit_code is not None, "the older one is fenced")
+    assert older.exit_code == 1
+    assert "fenced by other consumer with same group.instance.id" in older.log
+    assert newer.stop() == 0
+
+
+def test_while_kafka_is_away_the_engine_is_not_ready_and_goes_on_when_it_is_back(
+    system: Aggregator, local_parts: RealParts
+) -> None:
+    log = calm_log(symbols_named("away", 6), minutes=4)
+    half = len(log.entries) // 2
+    write(system.kafka, topics.TICKS.name, log.entries[:half])
+    engine = system.engine(silence_ms=600_000).wait_ready()
+    local_parts.kill(KAFKA)
+    try:
+        until(lambda: "Kafka" in (engine.waiting() or {}), "not ready", process=engine)
+    finally:
+        local_parts.start(KAFKA)
+    write(system.kafka, topics.TICKS.name, log.entries[half:])
+    engine.wait_ready()
+    assert_ends_with_the_fold(system)
+
+
+def test_an_engine_started_before_kafka_waits_and_can_be_stopped(system: Aggregator, local_parts: RealParts) -> None:
+    local_parts.stop(KAFKA)
+    try:
+        stopped, waiting = system.engine("engine-1"), system.engine("engine-2")
+        until(lambda: "Kafka" in (stopped.waiting() or {}), "it says so", process=stopped)
+        assert stopped.stop() == 0
+    finally:
+        local_parts.start(KAFKA)
+    waiting.wait_ready()
