@@ -1,0 +1,49 @@
+"""The feed's instant, its order of observations, and whether the process was away."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_ws.core.clock import FeedClock, Presence, RunNumbers, Sequencer
+
+
+@given(st.lists(st.integers(0, 10**13), min_size=1))
+def test_the_feeds_instant_never_goes_back(readings: list[int]) -> None:
+    clock = FeedClock()
+    read = [clock.read(each) for each in readings]
+    assert read == sorted(read)
+
+
+def test_a_clock_that_is_wrong_by_more_than_travel_explains_is_corrected() -> None:
+    clock = FeedClock()
+    clock.greeted(100_000, 107_300)
+    clock.greeted(200_000, 207_100)
+    assert clock.offset_ms == 7_100
+    assert clock.read(300_000) == 292_900
+
+
+def test_a_difference_that_travel_explains_is_not_corrected() -> None:
+    clock = FeedClock()
+    clock.greeted(100_000, 100_900)
+    assert clock.read(200_000) == 200_000
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1))
+def test_sequences_rise_and_lie_at_or_after_their_instant(instants: list[int]) -> None:
+    sequencer = Sequencer()
+    issued = [sequencer.next(each) for each in instants]
+    assert issued == sorted(set(issued))
+    assert all(sequence >= each * 4096 for sequence, each in zip(issued, instants, strict=True))
+    assert Sequencer().next(5) == 5 * 4096
+
+
+def test_runs_of_replicas_that_begin_in_one_millisecond_differ() -> None:
+    one, other = RunNumbers(1), RunNumbers(2)
+    runs = [one.next(1_000), one.next(1_000), other.next(1_000), other.next(999)]
+    assert len(set(runs)) == 4
+    assert runs[0] < runs[1]
+    assert 0 < max(runs) < 2**53
+
+
+def test_a_process_that_did_not_run_for_more_than_a_second_was_away() -> None:
+    presence = Presence(0)
+    assert [presence.seen(now) for now in (250, 1_250, 2_251, 2_500)] == [None, None, 1_250, None]

@@ -1,0 +1,253 @@
+"""The feed of a process: symbols, partitions, and that its marks never vouch for what is not in the log."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts import wire
+from contracts.errors import BadData
+from contracts.marks import Hearing
+from contracts.symbols import SymbolId
+from contracts.topics import MARK_KEY, partition_of
+from ingest_ws.core.feed import Feed
+from tests.support.records import T0
+
+A, B, C = (SymbolId("SIM", name) for name in "ABC")
+S0 = T0 // 1000
+
+
+def a_feed(*wanted: SymbolId, partitions: int = 1, room: int = 10**6) -> Feed:
+    feed = Feed(partitions, 7, room, T0)
+    for partition in range(partitions):
+        feed.own(partition, T0)
+        feed.want(partition, wanted, T0)
+    return feed
+
+
+def heard(feed: Feed, identity: SymbolId, now: int, price: float = 1.0) -> None:
+    feed.changed(str(identity), {"lp": price, "lp_time": now // 1000}, now)
+    feed.completed(str(identity), now)
+
+
+def records(feed: Feed, now: int, partition: int = 0) -> tuple[list[wire.Tick], wire.Mark | None]:
+    """Take and acknowledge what is to be sent."""
+    ticks, mark = [], None
+    while (batch := feed.take(partition, now)) is not None:
+        feed.acknowledged(partition)
+        for key, value in batch.records():
+            if key == MARK_KEY:
+                mark = wire.decode_mark(value)
+            else:
+                ticks.append(wire.decode_tick(value))
+    return ticks, mark
+
+
+def changes(mark: wire.Mark | None) -> list[tuple[str, str, int]]:
+    assert mark is not None
+    return [(change.symbol, change.state, change.at - T0) for change in mark.changes]
+
+
+def test_a_symbol_is_heard_from_its_first_complete_snapshot() -> None:
+    feed = a_feed(A)
+    feed.changed(str(A), {"lp": 1.0}, T0 + 100)
+    assert changes(records(feed, T0 + 250)[1]) == []
+    feed.completed(str(A), T0 + 300)
+    ticks, mark = records(feed, T0 + 500)
+    assert [tick.is_baseline for tick in ticks] == [True]
+    assert changes(mark) == [("SIM:A", "heard", 300)]
+
+
+def test_symbols_join_and_leave_by_the_difference() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    heard(feed, B, T0 + 10)
+    assert feed.want(0, [B, C], T0 + 200) == (["SIM:C"], ["SIM:A"])
+    served = feed.symbols["SIM:B"]
+    _, mark = records(feed, T0 + 250)
+    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:B", "heard", 10), ("SIM:A", "left", 200)]
+    assert feed.symbols["SIM:B"] is served and served.feed.is_heard
+    assert set(feed.symbols) == {"SIM:B", "SIM:C"}
+
+
+def test_each_partition_has_its_own_symbols_and_run() -> None:
+    many = [SymbolId("SIM", f"S{n}") for n in range(20)]
+    feed = a_feed(*many, partitions=3)
+    for each in many:
+        assert feed.symbols[str(each)].partition == partition_of(each.key, 3)
+        heard(feed, each, T0 + 10)
+    runs = set()
+    for partition in range(3):
+        ticks, mark = records(feed, T0 + 250, partition)
+        assert mark is not None
+        runs.add(mark.run)
+        here = {str(each) for each in many if partition_of(each.key, 3) == partition}
+        assert {f"{tick.exchange}:{tick.symbol}" for tick in ticks} == here == {name for name, _, _ in changes(mark)}
+    assert len(runs) == 3
+
+
+def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_more() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    assert feed.disown(0) == ["SIM:A"]
+    assert not feed.symbols and not feed.owned
+    feed.changed("SIM:A", {"lp": 2.0}, T0 + 20)
+    feed.completed("SIM:A", T0 + 30)
+    feed.failed("SIM:A", "no_such_symbol", T0 + 30)
+
+
+def test_a_refused_symbol_stays_wanted_with_its_reason() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.failed(str(A), "permission_denied", T0 + 100)
+    assert feed.symbols["SIM:A"].error == "permission_denied"
+    assert changes(records(feed, T0 + 250)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 100)]
+
+
+def test_a_lost_connection_is_deaf_from_its_last_packet_on_and_what_was_held_is_kept() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    records(feed, T0 + 250)
+    feed.changed(str(A), {"lp": 5.0}, T0 + 300)
+    feed.deafened(["SIM:A", "SIM:B"], T0 + 300, T0 + 400)
+    ticks, mark = records(feed, T0 + 500)
+    assert [tick.price for tick in ticks] == [5.0]
+    assert changes(mark) == [("SIM:A", "deaf", 300)]
+
+
+def test_what_is_held_holds_the_marks_back_until_it_is_expired() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.changed(str(A), {"lp": 5.0}, T0 + 200)
+    _, mark = records(feed, T0 + 250)
+    assert mark is not None and mark.through == T0 + 199
+    feed.expire(T0 + 450)
+    ticks, mark = records(feed, T0 + 500)
+    assert [tick.price for tick in ticks] == [5.0]
+    assert mark is not None and mark.through == T0 + 499
+
+
+def test_a_process_that_was_away_declares_that_time_deaf() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    feed.present(T0 + 200)
+    records(feed, T0 + 250)
+    assert feed.present(T0 + 900) is None
+    assert feed.present(T0 + 5_000) == 4_100
+    ticks, mark = records(feed, T0 + 5_250)
+    assert [tick.is_baseline for tick in ticks] == [True]
+    assert changes(mark) == [("SIM:A", "deaf", 900), ("SIM:A", "heard", 5_000)]
+
+
+def test_a_message_that_makes_no_sense_is_refused() -> None:
+    feed = a_feed(A)
+    with pytest.raises(BadData):
+        feed.changed(str(A), {"lp": "much"}, T0 + 10)
+
+
+def test_changed_quotes_are_those_of_symbols_that_are_served() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    feed.changed(str(C), {"lp": 1.0}, T0 + 10)
+    assert feed.changed_quotes == {"SIM:A"}
+    feed.want(0, [B], T0 + 20)
+    assert feed.changed_quotes == set()
+
+
+ACTION = st.sampled_from(
+    ["price", "price", "price", "timed", "timed", "time", "quote", "drop", "back", "take", "take", "take", "done",
+     "done", "fail", "fail_but_there", "expire", "expire", "sleep", "leave"]
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(ACTION, st.integers(0, 1), st.sampled_from([0, 1, 7, 30, 120, 400])), max_size=120))
+def test_what_a_mark_vouches_for_stands_before_it_in_the_log(actions: list[tuple[str, int, int]]) -> None:
+    """Whatever comes, is held, waits, fails or finds no room: a heard stretch holds every change received in it."""
+    feed = a_feed(A, B, room=1_500)
+    names = ["SIM:A", "SIM:B"]
+    now, last_packet, price = T0, T0, 10.0
+    offered: list[tuple[str, int, float]] = []
+    log: list[tuple[bytes, bytes, int]] = []
+    under_way: list[tuple[bytes, bytes]] | None = None
+    for name in names:
+        feed.changed(name, {"lp": 1.0, "lp_time": S0}, now)
+        feed.completed(name, now)
+
+    def append(batch: list[tuple[bytes, bytes]]) -> None:
+        log.extend((key, value, now) for key, value in batch)
+
+    def finish() -> None:
+        nonlocal under_way
+        if under_way is not None:
+            append(under_way)
+            feed.acknowledged(0)
+            under_way = None
+
+    def start() -> None:
+        nonlocal under_way
+        feed.present(now)
+        if under_way is None and (batch := feed.take(0, now)) is not None:
+            under_way = batch.records()
+
+    for action, which, wait in actions:
+        now += wait
+        name = names[which]
+        if action == "sleep":
+            now += 1_500
+        feed.present(now)
+        feed.expire(now)
+        if action in {"price", "timed", "time", "quote"}:
+            price += 1.0
+            messages: dict[str, dict[str, Any]] = {
+                "price": {"lp": price},
+                "timed": {"lp": price, "lp_time": now // 1000},
+                "time": {"lp_time": now // 1000},
+                "quote": {"bid": price},
+            }
+            message = messages[action]
+            if name in feed.symbols:
+                last_packet = now
+                if feed.symbols[name].feed.is_heard and "lp" in message:
+                    offered.append((name, now, price))
+                feed.changed(name, message, now)
+        elif action == "drop":
+            feed.deafened(feed.symbols, last_packet, now)
+        elif action == "back" and name in feed.symbols:
+            last_packet = now
+            feed.changed(name, {"lp": 1.0, "lp_time": now // 1000}, now)
+            feed.completed(name, now)
+        elif action == "leave":
+            feed.want(0, [A] if B in [s.feed.identity for s in feed.symbols.values()] else [A, B], now)
+        elif action == "take":
+            start()
+        elif action == "done":
+            finish()
+        elif action.startswith("fail") and under_way is not None:
+            if action == "fail_but_there":
+                append(under_way)
+            feed.delivery_failed(0)
+            under_way = None
+    feed.close(now)
+    for _ in range(12):
+        finish()
+        now += 250
+        start()
+    finish()
+
+    hearing, told = Hearing(), set[tuple[str, float]]()
+    for key, value, timestamp in log:
+        if key != MARK_KEY:
+            tick = wire.decode_tick(value)
+            told.add((key.decode(), tick.price))
+            continue
+        mark = wire.decode_mark(value)
+        hearing.apply(mark, timestamp)
+        for name, received_at, said in offered:
+            if received_at <= mark.through and hearing.heard(name, received_at, received_at + 1):
+                assert (name, said) in told
+    assert feed.waiting_ticks == 0
+    for name in feed.symbols:
+        if feed.symbols[name].feed.is_heard:
+            assert hearing.heard(name, now - 500, now - 251), "hearing goes on after whatever was lost"

@@ -1,0 +1,89 @@
+"""What a quote message says, and what makes no sense."""
+
+from typing import Any
+
+import pytest
+
+from contracts.errors import BadData
+from contracts.intervals import DAY
+from ingest_ws.core.fields import day_of_opening, read, trading_day
+
+NOW = 1_767_225_600_000 + 43_200_000
+TODAY = 1_767_225_600_000
+
+
+def test_a_message_is_read_by_the_names_of_our_contracts() -> None:
+    fields = read(
+        {
+            "lp": 2851,
+            "volume": 48.5,
+            "high_price": 2900.5,
+            "bid": None,
+            "ch": -1,
+            "lp_time": NOW // 1000,
+            "open_time": TODAY // 1000,
+            "current_session": "market",
+            "update_mode": "delayed_streaming_900",
+            "currency_code": "USD",
+            "pricescale": 100,
+        },
+        NOW,
+    )
+    assert fields.numbers == {"price": 2851.0, "cumulative_volume": 48.5, "day_high": 2900.5, "bid": None}
+    assert fields.quote_only == {"change": -1.0}
+    assert fields.texts == {"currency": "USD"}
+    assert (fields.last_time, fields.open_day, fields.session, fields.delay) == (NOW // 1000, TODAY, "market", 900)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({"lp": float("inf")}, "senseless"),
+        ({"lp": float("nan")}, "senseless"),
+        ({"lp": "12.5"}, "senseless"),
+        ({"lp": True}, "senseless"),
+        ({"lp": 1e16}, "senseless"),
+        ({"volume": -1}, "senseless"),
+        ({"bid_size": -0.5}, "senseless"),
+        ({"lp_time": "soon"}, "senseless"),
+        ({"lp_time": -1}, "senseless"),
+        ({"open_time": 1e18}, "senseless"),
+        ({"lp_time": NOW // 1000 + 61}, "time_ahead"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_name_of_the_field(changed: dict[str, Any], kind: str) -> None:
+    with pytest.raises(BadData, match=next(iter(changed))) as caught:
+        read(changed, NOW)
+    assert caught.value.kind == kind
+
+
+def test_a_price_below_zero_and_an_unknown_phase_are_no_faults() -> None:
+    fields = read({"lp": -37.63, "current_session": "siesta", "update_mode": "endofday"}, NOW)
+    assert (fields.numbers["price"], fields.session, fields.delay) == (-37.63, "unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("opened", "day"),
+    [
+        (TODAY // 1000, TODAY),  # midnight of the trading day, as in 2025
+        (TODAY // 1000 - 7_200, TODAY),  # a future's evening before, 22:00 UTC, as in 2019
+        (TODAY // 1000 + 52_200, TODAY),  # a stock's opening, 14:30 UTC
+    ],
+)
+def test_the_trading_day_of_an_opening(opened: int, day: int) -> None:
+    assert day_of_opening(opened) == day
+
+
+@pytest.mark.parametrize(
+    ("event_time", "day"),
+    [
+        (TODAY - 7_200_000, TODAY),
+        (TODAY - 10 * DAY, TODAY),
+        (TODAY - 10 * DAY - 1, TODAY - 11 * DAY),
+        (TODAY + DAY - 1, TODAY),
+        (TODAY + DAY, TODAY + DAY),
+    ],
+)
+def test_an_open_time_counts_only_near_the_event(event_time: int, day: int) -> None:
+    assert trading_day(TODAY, event_time) == day
+    assert trading_day(None, event_time) == event_time - event_time % DAY

@@ -1,0 +1,65 @@
+"""How the feed stands with a symbol, and when that is told."""
+
+from typing import Any
+
+import pytest
+
+from contracts.feed import SymbolState
+from contracts.symbols import SymbolId
+from ingest_ws.core.clock import Sequencer
+from ingest_ws.core.feed import Served
+from ingest_ws.core.status import QUIET_MS, RETELL_MS, Statuses, state_of
+from tests.support.records import T0
+
+
+def served(*, is_heard: bool = True, **fields: Any) -> Served:
+    symbol = Served(SymbolId("SIM", "A"), 0, Sequencer())
+    snapshot: dict[str, Any] = {"lp": 1.0, "lp_time": T0 // 1000, "current_session": "market"}
+    symbol.feed.changed(snapshot | fields, T0)
+    if is_heard:
+        symbol.feed.completed(T0)
+    return symbol
+
+
+@pytest.mark.parametrize(
+    ("symbol", "feed_state", "after", "state"),
+    [
+        (served(), None, 10, SymbolState.LIVE),
+        (served(), None, QUIET_MS + 1, SymbolState.QUIET),
+        (served(update_mode="delayed_streaming_900"), None, 10, SymbolState.DELAYED),
+        (served(current_session="out_of_session"), None, 10, SymbolState.CLOSED),
+        (served(current_session="holiday", update_mode="delayed_streaming_900"), None, 10, SymbolState.CLOSED),
+        (served(current_session="pre_market"), None, 10, SymbolState.LIVE),
+        (served(is_heard=False), None, 10, SymbolState.STALLED),
+        (served(), SymbolState.STALLED, 10, SymbolState.STALLED),
+        (served(), SymbolState.STOPPED, 10, SymbolState.STOPPED),
+        (served(is_heard=False), SymbolState.UNAUTHORIZED, 10, SymbolState.UNAUTHORIZED),
+    ],
+)
+def test_the_state_of_a_symbol(symbol: Served, feed_state: SymbolState | None, after: int, state: SymbolState) -> None:
+    assert state_of(symbol, feed_state, T0 + after)[0] == state
+
+
+def test_a_refused_symbol_is_an_error_with_the_reason() -> None:
+    symbol = served(is_heard=False)
+    symbol.error = "no_such_symbol"
+    assert state_of(symbol, None, T0) == (SymbolState.ERROR, "no_such_symbol")
+
+
+def test_a_status_is_told_when_it_changes_and_the_last_tick_now_and_then() -> None:
+    statuses, symbol = Statuses("here"), served()
+    [first] = statuses.due([symbol], None, T0)
+    assert (first.key, first.state, first.last_tick_time) == (b"SIM:A|here", SymbolState.LIVE, T0)
+    assert statuses.due([symbol], None, T0 + RETELL_MS) == []
+    symbol.feed.changed({"lp": 2.0, "lp_time": T0 // 1000 + 1}, T0 + 1_000)
+    assert statuses.due([symbol], None, T0 + 1_000) == []
+    assert len(statuses.due([symbol], None, T0 + RETELL_MS)) == 1
+    [stopped] = statuses.due([symbol], SymbolState.STOPPED, T0 + RETELL_MS + 1)
+    assert stopped.state == SymbolState.STOPPED
+
+
+def test_what_was_told_of_a_symbol_ends_once() -> None:
+    statuses = Statuses("here")
+    statuses.due([served()], None, T0)
+    assert [each.key for each in statuses.ended(["SIM:A", "SIM:B"])] == [b"SIM:A|here"]
+    assert statuses.ended(["SIM:A"]) == []
