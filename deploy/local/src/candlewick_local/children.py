@@ -27,10 +27,11 @@ from candlewick_local.identity import Identity, boot_id, identity_of, kill_and_w
 class Child:
     """A process that was started here and has not been reaped yet."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], identity: Identity, log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, log_size: int) -> None:
         self.name = name
-        self.identity = identity
+        self.identity = identity_of(process.pid) or Identity(process.pid, 0)
         self.log = log
+        self._log_size = log_size
         self._process = process
 
     @property
@@ -41,6 +42,10 @@ class Child:
     def exit_code(self) -> int | None:
         """None while it runs; the negative number of a signal that ended it."""
         return self._process.poll()
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of what this process has written, indented to be part of a message."""
+        return "\n".join(f"    {line}" for line in logs.last_lines(self.log, self._log_size, count))
 
     def signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -60,10 +65,14 @@ class Child:
         if not self.wait(30):
             raise Refusal(f"{self.name} (process {self.pid}) does not end, although it was killed")
 
-    def stop(self, within_s: float) -> bool:
-        """Ask it to end, then insist; true if asking was enough."""
+    def ask_to_stop(self) -> None:
+        """Ask it to end in good order; a paused one is resumed to hear it."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
+
+    def stop(self, within_s: float) -> bool:
+        """Ask it to end, then insist; true if asking was enough."""
+        self.ask_to_stop()
         if self.wait(within_s):
             return True
         self.kill()
@@ -132,12 +141,12 @@ class Children:
                 start_new_session=True,
             )
 
+        log_size = os.fstat(descriptor).st_size
         try:
             process = self._spawner.submit(spawn).result()
         finally:
             os.close(descriptor)
-        identity = identity_of(process.pid) or Identity(process.pid, 0)
-        child = self._running[name] = Child(name, process, identity, log)
+        child = self._running[name] = Child(name, process, log, log_size)
         self._note()
         return child
 

@@ -34,11 +34,12 @@ def bound(path: Path, largest: int = LARGEST) -> None:
         return
 
 
-def last_lines(path: Path, count: int = 15, longest: int = 500) -> list[str]:
-    """The end of a log, as a person needs it to see why a child died."""
+def last_lines(path: Path, since: int = 0, count: int = 15, longest: int = 500) -> list[str]:
+    """The end of a log, of what was written from the byte `since` on: as a person needs it to see why a child died."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - count * longest))
+            size = path.stat().st_size
+            file.seek(max(since if since <= size else 0, size - count * longest))
             text = file.read(count * longest).decode(errors="replace")
     except OSError:
         return []

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from candlewick_local import cache, kafka, logs, mongo
+from candlewick_local import cache, kafka, mongo
 from candlewick_local.children import Child, Children
 from candlewick_local.errors import Refusal
 from candlewick_local.folders import parts_folder, writable
@@ -100,6 +100,10 @@ class RealParts:
         return self._cache.url
 
     def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def open(self) -> None:
         """Download what is missing, start all three at once and wait until they answer."""
         writable(self._folder)
         programs = find_or_fetch(self._downloads)
@@ -114,7 +118,6 @@ class RealParts:
         except BaseException:
             self.stop_all()
             raise
-        return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -163,9 +166,9 @@ class RealParts:
         child = self._children[name]
         while (why := self.why_not_ready(name)) is not None:
             if child.exit_code is not None:
-                raise Refusal(f"{name} ended with code {child.exit_code} instead of starting:\n{_end_of(child)}")
+                raise Refusal(f"{name} ended with code {child.exit_code} instead of starting:\n{child.last_lines()}")
             if time.monotonic() > deadline:
-                raise Refusal(f"{name} is not ready after {within_s:.0f} s: {why}\n{_end_of(child)}")
+                raise Refusal(f"{name} is not ready after {within_s:.0f} s: {why}\n{child.last_lines()}")
             time.sleep(0.05)
 
     def stop_all(self) -> None:
@@ -186,7 +189,3 @@ class RealParts:
 def _environment() -> dict[str, str]:
     """What the parts see of the environment: nothing that would change how they work, and no secrets."""
     return {name: value for name in ("PATH", "HOME", "LANG", "TZ") if (value := os.environ.get(name))}
-
-
-def _end_of(child: Child) -> str:
-    return "\n".join(f"  {line}" for line in logs.last_lines(child.log))

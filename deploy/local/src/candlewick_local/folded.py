@@ -1,0 +1,79 @@
+"""The fold of a running system's tick log, made outside it: what its bars should be. Touches Kafka, reading only."""
+
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from aggregator.core.fold import Kind, PartitionFold
+from aggregator.core.rules import Rules
+from candlewick_local.errors import Refusal
+from candlewick_local.services import PARTITIONS
+from contracts import wire
+from contracts.topics import MARK_KEY, TICKS, partition_of
+
+_WITHIN_S = 30.0
+
+
+def minutes_of(bootstrap: str, symbol: str) -> dict[str, dict[str, Any]]:
+    """The last issued 1m bars of a symbol (`EXCHANGE:SYMBOL`) by open time (RFC 3339), folded from the whole log."""
+    key = symbol.encode()
+    fold = PartitionFold(Rules())
+    for message in _read(bootstrap, partition_of(key, int(PARTITIONS))):
+        _feed(fold, message)
+    bars = {}
+    for issue in fold.take():
+        if issue.kind is Kind.BAR and issue.key == key and isinstance(issue.record, wire.Bar):
+            bar = msgspec.to_builtins(issue.record)
+            if bar["interval"] == "1m":
+                bars[_rfc3339(bar["open_time"])] = bar
+    return bars
+
+
+def _feed(fold: PartitionFold, message: Message) -> None:
+    key, value, timestamp = message.key(), message.value(), message.timestamp()[1]
+    if key is None or value is None:
+        return
+    try:
+        if key.startswith(MARK_KEY):
+            fold.mark(wire.decode_mark(value), timestamp)
+        else:
+            fold.tick(key, wire.decode_tick(value), timestamp)
+    except wire.UNDECODABLE:
+        return
+
+
+def _read(bootstrap: str, partition: int) -> list[Message]:
+    """All records of a partition of the tick log, to the end that it has now."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"candlewick-local-{uuid.uuid4().hex}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    found = list[Message]()
+    deadline = time.monotonic() + _WITHIN_S
+    try:
+        consumer.assign([TopicPartition(TICKS.name, partition, OFFSET_BEGINNING)])
+        while time.monotonic() < deadline:
+            for message in consumer.consume(10_000, 0.1):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return found
+                else:
+                    raise KafkaException(error)
+    finally:
+        consumer.close()
+    raise Refusal(f"the end of {TICKS.name} was not reached within {_WITHIN_S:.0f} s")
+
+
+def _rfc3339(instant: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(".000Z", "Z")
