@@ -1,0 +1,199 @@
+"""ingest-ws when Kafka or Redis is away: at the start, and in the middle."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from candlewick_local.parts import RealParts
+from candlewick_local.ports import free_ports
+from chassis import waiting
+from chassis.clock import now_ms
+from chassis.kafka import broker as kafka_broker
+from contracts.ticks import Quote
+from tests.support.ingest import ingest, journal, log_of, settings_of, topics_of, wishes
+from tests.support.parts import Parts
+from tradingview_simulator import SimulatorSettings, serve
+
+BTC = "BINANCE:BTCUSDT"
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LONGEST_S", 0.5)
+    monkeypatch.setattr(kafka_broker, "_WATCH_EVERY_S", 0.5)
+
+
+@asynccontextmanager
+async def door(port: int, host: str, target: int) -> AsyncIterator[None]:
+    """A port that leads to another one while it is open."""
+    tasks: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(host, target)
+        writers.update((writer, far_writer))
+        for pair in ((reader, far_writer), (far_reader, writer)):
+            tasks.add(asyncio.create_task(copy(*pair)))
+
+    server = await asyncio.start_server(through, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*tasks, *(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
+async def report(http: httpx.AsyncClient) -> dict[str, Any]:
+    body: dict[str, Any] = (await http.get("/readyz")).json()
+    return body
+
+
+async def until(http: httpx.AsyncClient, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Ask /readyz until the answer is as wanted."""
+    async with asyncio.timeout(40):
+        while not holds(await report(http)):
+            await asyncio.sleep(0.05)
+
+
+async def test_without_kafka_and_redis_it_waits_and_says_so_and_works_once_they_are_there(
+    parts: Parts, prefix: str
+) -> None:
+    topics = topics_of(prefix)
+    kafka_port, redis_port, probes_port = free_ports(3)
+    kafka, redis = urlsplit(f"//{parts.kafka}"), urlsplit(parts.redis)
+    assert kafka.hostname and kafka.port and redis.hostname and redis.port
+    name = "SIM:S0501"
+    async with serve(SimulatorSettings()) as simulator, wishes(parts, topics) as desired:
+        await desired.want(name)
+        settings = settings_of(
+            parts,
+            prefix,
+            simulator.url,
+            kafka_bootstrap_servers=f"127.0.0.1:{kafka_port}",
+            redis_url=SecretStr(f"redis://127.0.0.1:{redis_port}{redis.path}"),
+            http_port=probes_port,
+        )
+        base = f"http://127.0.0.1:{probes_port}"
+        async with ingest(settings, topics), httpx.AsyncClient(base_url=base) as http:
+            await until(http, lambda body: "unavailable" in body["waiting"].get("Kafka", ""))
+            assert (await http.get("/livez")).status_code == 200
+            assert (await http.get("/readyz")).status_code == 503
+            assert not simulator.connections
+            async with (
+                door(kafka_port, kafka.hostname, kafka.port),
+                log_of(parts.kafka, topics.ticks.name) as log,
+            ):
+                await log.until(lambda: len(log.ticks_of(name)) > 2)
+                await until(http, lambda body: body["ready"])
+                client = Redis.from_url(parts.redis)
+                assert await client.get("quote:latest:SIM:S0501") is None
+                async with door(redis_port, redis.hostname, redis.port), asyncio.timeout(30):
+                    while (raw := await client.get("quote:latest:SIM:S0501")) is None:
+                        await log.read()
+                    assert Quote.decode(raw).price is not None
+                await client.aclose()
+                metrics = (await http.get("/metrics")).text
+            assert 'ingest_symbols{state="live"} 1.0' in metrics
+            assert "ingest_tick_seconds_count" in metrics
+
+
+async def test_what_came_while_kafka_was_away_is_in_the_log_and_no_heartbeat_is_missed(
+    local_parts: RealParts, prefix: str
+) -> None:
+    topics = topics_of(prefix)
+    names = [f"SIM:S{number:04}" for number in range(601, 611)]
+    async with (
+        serve(SimulatorSettings(hb_interval=0.5, hb_grace=2.0)) as simulator,
+        wishes(local_parts, topics) as desired,
+        log_of(local_parts.kafka, topics.ticks.name) as log,
+    ):
+        await desired.want(*names)
+        async with ingest(settings_of(local_parts, prefix, simulator.url), topics):
+            await log.until(lambda: all(log.ticks_of(name) for name in names))
+            await asyncio.to_thread(local_parts.pause, "kafka")
+            away = now_ms()
+            await asyncio.sleep(5)  # the outage itself
+            await asyncio.to_thread(local_parts.resume, "kafka")
+            back = now_ms()
+            await log.until(lambda: all(log.ticks_of(name)[-1].received_at > back for name in names))
+            assert set(simulator.connections) == {1}
+        for name in names:
+            [(start, end)] = log.heard(name, 0, 2**53)
+            assert start < away < back < end
+            told = {(tick.price, tick.cumulative_volume) for tick in log.ticks_of(name)}
+            sent = [e for e in await journal(simulator.http_url, name) if start < e["sent_at_ms"] < back]
+            volumes = {entry["fields"]["volume"] for entry in sent if "volume" in entry["fields"]}
+            assert volumes <= {volume for _, volume in told}
+            assert any(away < entry["sent_at_ms"] for entry in sent)
+
+
+async def test_what_finds_no_room_while_kafka_is_away_is_deaf_and_what_is_heard_is_complete(
+    local_parts: RealParts, prefix: str
+) -> None:
+    topics = topics_of(prefix)
+    names = [f"SIM:S{number:04}" for number in range(1001, 1401)]
+    async with (
+        serve(SimulatorSettings()) as simulator,
+        wishes(local_parts, topics) as desired,
+        log_of(local_parts.kafka, topics.ticks.name) as log,
+    ):
+        await desired.want(*names)
+        settings = settings_of(local_parts, prefix, simulator.url, ingest_buffer_mb=1)
+        async with ingest(settings, topics):
+            await log.until(lambda: len({tick.symbol for _, tick in log.ticks}) == len(names))
+            await asyncio.to_thread(local_parts.pause, "kafka")
+            away = now_ms()
+            await asyncio.sleep(10)  # the outage itself: four times what the buffer holds
+            await asyncio.to_thread(local_parts.resume, "kafka")
+            back = now_ms()
+            await log.until(lambda: all(log.heard(name, 0, 2**53)[-1][1] > back + 1_000 for name in names))
+        for name in names[::10]:
+            [(start, deaf), (again, end)] = log.heard(name, 0, 2**53)
+            assert away < deaf < back
+            assert again - back < 3_000
+            told = {tick.cumulative_volume for tick in log.ticks_of(name)}
+            for entry in await journal(simulator.http_url, name):
+                at = entry["sent_at_ms"]
+                if "volume" in entry["fields"] and (start < at < deaf - 50 or again < at < end - 50):
+                    assert entry["fields"]["volume"] in told
+
+
+async def test_redis_going_away_disturbs_no_tick_and_quotes_come_back_with_it(
+    local_parts: RealParts, prefix: str
+) -> None:
+    topics = topics_of(prefix)
+    name, key = "SIM:S0701", "quote:latest:SIM:S0701"
+    client = Redis.from_url(local_parts.redis)
+    async with (
+        serve(SimulatorSettings()) as simulator,
+        wishes(local_parts, topics) as desired,
+        log_of(local_parts.kafka, topics.ticks.name) as log,
+    ):
+        await desired.want(name)
+        async with ingest(settings_of(local_parts, prefix, simulator.url), topics):
+            await log.until(lambda: len(log.ticks_of(name)) > 1)
+            await asyncio.to_thread(local_parts.kill, "redis")
+            count = len(log.ticks_of(name))
+            await log.until(lambda: len(log.ticks_of(name)) > count + 3)
+            await asyncio.to_thread(local_parts.start, "redis")
+            async with asyncio.timeout(30):
+                while await client.get(key) is None:
+                    await log.read()
+        assert [change.state for change in log.changes_of(name)] == ["heard"]
+    await client.aclose()
