@@ -14,7 +14,7 @@ class Entry(NamedTuple):
     """One record to write: its partition is explicit, as every producer's is."""
 
     partition: int
-    key: bytes
+    key: bytes | None
     value: bytes
 
 
@@ -77,3 +77,9 @@ def calm_log(
 def symbols_named(prefix: str, count: int) -> list[str]:
     """Symbols of one test: `SIM:{PREFIX}0`, `SIM:{PREFIX}1`, …"""
     return [f"SIM:{prefix.upper()}{number}" for number in range(count)]
+
+
+def entry_of(record: wire.Bar | wire.Forming | wire.Tick, partitions: int) -> Entry:
+    """A record of one symbol, as its producer would place it."""
+    name = key(f"{record.exchange}:{record.symbol}")
+    return Entry(partition_of(name, partitions), name, wire.encode(record))

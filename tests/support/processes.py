@@ -58,6 +58,10 @@ class Process:
         assert self._child.wait(within_s), f"did not end in time:\n{self.log[-3000:]}"
         return self._child.exit_code
 
+    def end(self) -> None:
+        """Have it end, in good order if it can: what leaves a group without a word is waited for by the next member."""
+        self._child.stop(within_s=10.0)
+
     def _get(self, path: str) -> str | None:
         try:
             with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
@@ -76,22 +80,26 @@ class Processes:
         self._folder = folder
         self._settings = settings
         self._children = Children(folder)
-        self._started = 0
+        self._running: list[Process] = []
 
     def start(self, command: Sequence[str], **settings: str) -> Process:
         """Start `python -m COMMAND` without waiting for it."""
         (port,) = free_ports(1)
-        self._started += 1
-        name = f"{'-'.join(command)}-{self._started}"
+        name = f"{'-'.join(command)}-{len(self._running) + 1}"
         environment = {"PATH": os.environ["PATH"], "HTTP_PORT": str(port), **self._settings, **settings}
         line = [sys.executable, "-m", *command]
         child = self._children.start(name, line, environment, self._folder / f"{name}.log")
-        return Process(child, port)
+        self._running.append(Process(child, port))
+        return self._running[-1]
 
     @contextmanager
     def open(self) -> Iterator["Processes"]:
         with self._children:
-            yield self
+            try:
+                yield self
+            finally:
+                for process in self._running:
+                    process.end()
 
 
 def until(holds: Callable[[], object], what: str, within_s: float = 30.0, process: Process | None = None) -> None:
