@@ -43,6 +43,7 @@ async def serve(settings: ApiSettings, stop: Stop, _resources: AsyncExitStack) -
     config = uvicorn.Config(
         build(settings, stop),
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="on",
         server_header=False,

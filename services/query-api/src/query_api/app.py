@@ -36,7 +36,7 @@ def build(settings: ApiSettings, stop: Stop) -> FastAPI:
 
     A bug in its background work ends the process through `stop`.
     """
-    ready = Readiness((KAFKA, MONGODB, REDIS))
+    ready = Readiness((KAFKA, MONGODB, REDIS, *(topic.name for topic in _FOLLOWED)))
     broker = kafka.build_broker(settings, NAME)
     publish = kafka.publisher(broker, PUBLISH_WITHIN_S)
     commands = KafkaCommands(publish, settings.kafka_partitions, now_ms)

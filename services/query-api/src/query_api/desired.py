@@ -56,8 +56,7 @@ class Follower(Generic[F]):
         return True
 
     async def run(self, ready: Readiness, stop: Stop) -> None:
-        """Read until the process shall end; not ready before the first end was reached."""
-        ready.set(self._topic, False, "being read")
+        """Read until the process shall end; the condition named like the topic holds from the first end on."""
         while not stop.is_set:
             async with AsyncExitStack() as open_reader:
                 reader = await persistently(partial(self._load, open_reader), ready, stop)

@@ -5,7 +5,7 @@ import time
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,10 +13,12 @@ from chassis import logs
 from query_api.problems import problem
 
 REQUESTS = Counter("http_requests_total", "Requests answered", ("method", "route", "status"))
+OPEN = Gauge("http_requests_open", "Requests that are being answered")
 SECONDS = Histogram("http_request_seconds", "Time from a request's head to the end of its answer", ("route",))
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logs.get("query_api.requests")
 
 
@@ -33,7 +35,7 @@ class Envelope:
         request = Request(scope)
         given = request.headers.get("x-request-id", "")
         request.state.request_id = given if _ID.fullmatch(given) else uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
+        with OPEN.track_inprogress(), structlog.contextvars.bound_contextvars(request_id=request.state.request_id):
             await self._answer(request, receive, send)
 
     async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
@@ -63,6 +65,6 @@ def _account(request: Request, status: int, seconds: float) -> None:
     method = request.method if request.method in _METHODS else "other"
     REQUESTS.labels(method=method, route=route, status=str(status)).inc()
     SECONDS.labels(route=route).observe(seconds)
-    is_notable = method not in {"GET", "HEAD", "OPTIONS"} or status >= 500
+    is_notable = route not in _PROBES and (method not in {"GET", "HEAD", "OPTIONS"} or status >= 500)
     log = _log.info if is_notable else _log.debug
     log("answered", method=method, path=request.url.path[:300], status=status, ms=round(seconds * 1000, 1))

@@ -83,6 +83,8 @@ def _unavailable(request: Request, error: Exception) -> Response:
     """The part is named; what its client said stays in the log and at /readyz."""
     assert isinstance(error, Unavailable)
     detail = f"{error.what} is unavailable at the moment; try again"
+    if request.method == "POST":
+        detail += ". What was asked for may still be carried out; asking again does no harm"
     return problem(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
