@@ -40,7 +40,7 @@ STABLE_S = 60.0
 _OPEN_WITHIN_S = 15.0
 _SEND_WITHIN_S = 10.0
 _IDLE_S = 0.2
-_TOO_MANY_S = 30.0
+TOO_MANY_S = 30.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
 _log = logs.get("ingest_ws.connection")
@@ -290,7 +290,7 @@ def _refusal(status: int) -> Ending:
     if status in {401, 403}:
         return _unauthorized(f"the handshake was answered {status}")
     if status == 429:
-        return Ending("too_many", "the handshake was answered 429: too many connections", _TOO_MANY_S)
+        return Ending("too_many", "the handshake was answered 429: too many connections", TOO_MANY_S)
     return Ending("refused", f"the handshake was answered {status}")
 
 
