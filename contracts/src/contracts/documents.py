@@ -28,12 +28,13 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index a collection must have: fields with 1 or -1, in order."""
+    """An index a collection must have: fields with 1 or -1, in order; with `only`, of the documents that match it."""
 
     collection: str
     name: str
     keys: tuple[tuple[str, int], ...]
     is_unique: bool = False
+    only: Mapping[str, Any] | None = None
 
 
 INDEXES = (
@@ -45,7 +46,14 @@ INDEXES = (
     ),
     Index(SYNC_STATUS, "series", (("symbol", 1), ("exchange", 1), ("interval", 1)), is_unique=True),
     Index(JOBS, "queue", (("status", 1), ("priority", 1), ("requested_at", 1))),
-    Index(JOBS, "active_series", (("series", 1), ("status", 1))),
+    Index(
+        JOBS,
+        "one_active_job_per_series",
+        (("series", 1),),
+        is_unique=True,
+        only={"status": "syncing", "series": {"$type": "string"}},
+    ),
+    Index(JOBS, "untold", (("finished_at", 1),), only={"untold": True}),
     Index(JOBS, "parent", (("parent_id", 1),)),
 )
 

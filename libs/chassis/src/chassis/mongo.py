@@ -105,7 +105,8 @@ async def ensure_indexes(db: AsyncDatabase[Document], indexes: Iterable[Index]) 
     """Create the indexes that are absent; one of the same name with other fields is an error of the server's."""
     with mongo_errors():
         for index in indexes:
-            await db[index.collection].create_index(list(index.keys), name=index.name, unique=index.is_unique)
+            part: dict[str, Any] = {} if index.only is None else {"partialFilterExpression": index.only}
+            await db[index.collection].create_index(list(index.keys), name=index.name, unique=index.is_unique, **part)
 
 
 async def guarded_replace(collection: AsyncCollection[Document], items: Sequence[Guarded]) -> Written:
