@@ -1,6 +1,6 @@
 """The 13 intervals: how they are spelled, and which bar any instant and trading day belong to."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -185,8 +185,16 @@ def rolls_into(open_time: int, trading_day: int) -> tuple[Span, ...]:
 
 def rfc3339(instant: int) -> str:
     """`2026-01-31T23:59:00Z`, with milliseconds only when there are some."""
-    whole = datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{whole}.{instant % 1000:03d}Z" if instant % 1000 else f"{whole}Z"
+    day, rest = divmod(instant, DAY)
+    minutes, rest = divmod(rest, MINUTE)
+    seconds, millis = divmod(rest, 1000)
+    fraction = f".{millis:03d}" if millis else ""
+    return f"{_day_text(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{fraction}Z"
+
+
+@lru_cache(maxsize=4096)
+def _day_text(day: int) -> str:
+    return date.fromordinal(_EPOCH_ORDINAL + day).isoformat()
 
 
 def _date(day: int) -> date:
