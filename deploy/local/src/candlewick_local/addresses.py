@@ -3,6 +3,7 @@
 A port is chosen by a flag, else by a variable, else it is the default, or a free one where free ones are asked for.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ DEFAULTS: Mapping[str, int] = {
 
 def parse_port(name: str, text: str) -> int:
     """A port as a person writes it. Raises `Refusal` that names the variable."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:
         raise Refusal(f"{name} is {text!r}, which is no port: give a number from 1 to 65535")
     return int(text)
 
@@ -36,7 +37,7 @@ def choose_ports(given: Mapping[str, str], free: bool) -> dict[str, int]:
     """Every port: as given (by variable name), else free or the default."""
     chosen = {name: parse_port(name, given[name]) for name in DEFAULTS if given.get(name)}
     left = [name for name in DEFAULTS if name not in chosen]
-    found = free_ports(len(left), chosen.values()) if free else [DEFAULTS[name] for name in left]
+    found = free_ports(len(left), {*chosen.values(), *DEFAULTS.values()}) if free else [DEFAULTS[name] for name in left]
     return {name: (chosen | dict(zip(left, found, strict=True)))[name] for name in DEFAULTS}
 
 

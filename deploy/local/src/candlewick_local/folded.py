@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from aggregator.core.fold import Kind, PartitionFold
 from aggregator.core.rules import Rules
@@ -47,28 +47,21 @@ def _feed(fold: PartitionFold, message: Message) -> None:
 
 
 def _read(bootstrap: str, partition: int) -> list[Message]:
-    """All records of a partition of the tick log, to the end that it has now."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"candlewick-local-{uuid.uuid4().hex}",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-    )
+    """All records of a partition of the tick log, to the end that it has now; marks move that end all the time."""
+    group = f"candlewick-local-{uuid.uuid4().hex}"
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
     found = list[Message]()
     deadline = time.monotonic() + _WITHIN_S
     try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(TICKS.name, partition), timeout=_WITHIN_S)
         consumer.assign([TopicPartition(TICKS.name, partition, OFFSET_BEGINNING)])
         while time.monotonic() < deadline:
             for message in consumer.consume(10_000, 0.1):
-                error = message.error()
-                if error is None:
-                    found.append(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                else:
+                if error := message.error():
                     raise KafkaException(error)
+                found.append(message)
+            if end == 0 or (found and (found[-1].offset() or 0) >= end - 1):
+                return found
     finally:
         consumer.close()
     raise Refusal(f"the end of {TICKS.name} was not reached within {_WITHIN_S:.0f} s")
