@@ -1,0 +1,1 @@
+"""What history-sync decides without I/O or a clock."""
