@@ -1,0 +1,1 @@
+"""history-sync: price history from TradingView into MongoDB, on request."""
