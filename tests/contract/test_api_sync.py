@@ -1,6 +1,8 @@
 """Syncs as a caller sees them: waited for, linked to, failed, asked twice."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -151,8 +153,14 @@ async def test_an_accepted_sync_is_pending_while_the_store_is_away() -> None:
 
 async def test_a_wait_ends_when_the_process_shall_end() -> None:
     api = MemoryApi()
+    api.app.state.parts = replace(api.app.state.parts, sync_timeout_s=60.0)
+    asking = asyncio.create_task(api.post("/market-data/sync", json=BODY))
+    while not api.commands.requests:
+        await asyncio.sleep(0)
     api.app.state.parts.stop.request("test")
-    assert (await api.post("/market-data/sync", json=BODY)).status_code == 202
+    asked_to_stop = asyncio.get_running_loop().time()
+    assert (await asking).status_code == 202
+    assert asyncio.get_running_loop().time() - asked_to_stop < 10
 
 
 @pytest.mark.parametrize("path", [*SINGLE, "/market-data/sync/bulk"])

@@ -34,7 +34,7 @@ class BarParameters(Query):
     limit: Annotated[
         int, Field(ge=1, le=MAX_LIMIT, description="At most so many: from start on if it is given, else the newest")
     ] = DEFAULT_LIMIT
-    sort: Annotated[Sort, Field(description="Order by open time")] = Sort.DESCENDING
+    sort: Annotated[Sort, Field(description="`asc` or `desc`, by open time")] = Sort.DESCENDING
 
 
 class SymbolParameters(Query):
