@@ -29,6 +29,13 @@ HALF_SHIFT_MS = 6 * 3_600_000
 LATEST_S = 253_402_214_400
 
 _PHASES = {phase.value: phase.value for phase in SessionPhase}
+_KNOWN = {
+    **{name: ("price", target) for name, target in PRICES.items()},
+    **{name: ("volume", target) for name, target in VOLUMES.items()},
+    **{name: ("change", target) for name, target in CHANGES.items()},
+    **{name: ("text", target) for name, (target, _) in TEXTS.items()},
+    **{name: ("state", name) for name in ("lp_time", "open_time", "current_session", "update_mode")},
+}
 
 
 class Fields:
@@ -52,26 +59,30 @@ class Fields:
 def read(changed: Mapping[str, Any], now: int) -> Fields:
     """The fields of a message received at `now`; `BadData` if one of them makes no sense."""
     fields = Fields()
+    numbers = fields.numbers
     for name, value in changed.items():
-        if (target := PRICES.get(name)) is not None:
-            fields.numbers[target] = _number(name, value, -1e15, 1e15)
-        elif (target := VOLUMES.get(name)) is not None:
-            fields.numbers[target] = _number(name, value, 0.0, 1e18)
+        known = _KNOWN.get(name)
+        if known is None:
+            continue
+        kind, target = known
+        if kind == "price":
+            numbers[target] = _number(name, value, -1e15, 1e15)
+        elif kind == "volume":
+            numbers[target] = _number(name, value, 0.0, 1e18)
+        elif kind == "change":
+            fields.quote_only[target] = _number(name, value, -1e15, 1e15)
+        elif kind == "text":
+            fields.texts[target] = value[: TEXTS[name][1]] or None if isinstance(value, str) else None
         elif name == "lp_time":
             fields.last_time = _seconds(name, value)
         elif name == "open_time":
             opened = _seconds(name, value)
             fields.open_day = None if opened is None else day_of_opening(opened)
-        elif name in CHANGES:
-            fields.quote_only[CHANGES[name]] = _number(name, value, -1e15, 1e15)
         elif name == "current_session":
             fields.session = _PHASES.get(value, "unknown") if isinstance(value, str) else "unknown"
         elif name == "update_mode":
             seconds = delay_s(value)
             fields.delay = seconds if seconds is None or seconds <= 86_400 else None
-        elif name in TEXTS and isinstance(value, str | None):
-            target, length = TEXTS[name]
-            fields.texts[target] = value[:length] or None if value else None
     if fields.last_time is not None and fields.last_time * 1000 > now + AHEAD_MS:
         raise BadData(f"lp_time: {fields.last_time * 1000 - now} ms ahead of us", kind="time_ahead")
     return fields
@@ -93,7 +104,7 @@ def trading_day(open_day: int | None, event_time: int) -> int:
 def _number(name: str, value: object, least: float, greatest: float) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, float | int):
+    if type(value) is not float and type(value) is not int:
         raise BadData(f"{name}: not a number", kind="senseless")
     if not least <= value <= greatest:  # also refuses NaN
         raise BadData(f"{name}: not between {least:g} and {greatest:g}", kind="senseless")
@@ -103,6 +114,6 @@ def _number(name: str, value: object, least: float, greatest: float) -> float | 
 def _seconds(name: str, value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value <= LATEST_S:
+    if (type(value) is not float and type(value) is not int) or not 0 <= value <= LATEST_S:
         raise BadData(f"{name}: not a time in seconds", kind="senseless")
     return int(value)

@@ -101,7 +101,10 @@ class SymbolFeed:
         self._merge(fields, now)
         if not (has_time or is_news) or not self.is_heard or self._numbers["price"] is None:
             return []
+        if has_time and has_price and not self._held:
+            return [self._tick(self._observe(now, floor, fields.last_time))]
         observed = self._observe(now, floor, fields.last_time if has_time else None)
+        observed.values, observed.said = self._numbers.copy(), self._said.copy()
         observed.has_price = has_price
         return self._pair(observed)
 
@@ -193,9 +196,10 @@ class SymbolFeed:
                 self._numbers[name] = None
 
     def _observe(self, now: int, floor: int, last_time: int | None) -> _Held:
+        """An observation of the present state, which it shares: one that is held needs copies."""
         held = _Held()
-        held.values = self._numbers.copy()
-        held.said = self._said.copy()
+        held.values = self._numbers
+        held.said = self._said
         held.turn = self._turn
         held.floor = floor
         held.last_time = last_time
