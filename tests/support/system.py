@@ -91,7 +91,9 @@ def running_system(folder: Path, **environment: str) -> Iterator[System]:
         state = RunState(**json.loads(line))
         assert state.api_key_file is not None
         key = Path(state.api_key_file).read_text().strip()
-        yield System(process, state, key, state_file)
+        system = System(process, state, key, state_file)
+        with system.api, system.control:
+            yield system
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -99,3 +101,5 @@ def running_system(folder: Path, **environment: str) -> Iterator[System]:
         finally:
             process.kill()
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
