@@ -60,8 +60,9 @@ format: $(HAVE_ENVIRONMENT) ## put the code into its format
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format .
 
-schemas: $(HAVE_ENVIRONMENT) ## write the JSON Schemas of the contracts
+schemas: $(HAVE_ENVIRONMENT) ## write the JSON Schemas of the contracts and the OpenAPI document of the API
 	@$(RUN) -m contracts
+	@$(RUN) -m query_api.openapi tests/contract/snapshots/openapi.json
 
 lock: $(HAVE_ENVIRONMENT) ## choose versions anew: requirements.lock and deploy/local/kafka.lock
 	@$(UV) lock --upgrade
