@@ -66,6 +66,15 @@ def test_the_last_lines_are_those_of_the_last_start(tmp_path: Path) -> None:
     assert logs.last_lines(tmp_path / "absent") == []
 
 
+def test_of_a_line_that_is_too_long_both_ends_are_shown(tmp_path: Path) -> None:
+    log = tmp_path / "sink.log"
+    log.write_text("begin" + "x" * 10_000 + "the cause\n")
+    (line,) = logs.last_lines(log)
+    assert line.startswith("begin")
+    assert line.endswith("the cause")
+    assert len(line) < 600
+
+
 def test_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_state(tmp_path / "run.json", STATE)
     assert read_state(tmp_path / "run.json") == STATE

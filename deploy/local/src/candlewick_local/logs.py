@@ -6,6 +6,8 @@ from pathlib import Path
 LARGEST = 20 * 1024 * 1024
 """Bytes after which a log of a running child is moved aside, in place of the one before."""
 
+_LARGEST_END = 64 * 1024
+
 
 def begin(path: Path) -> int:
     """A descriptor to append to an empty log; what was there goes to `<name>.log.1`. The caller closes it."""
@@ -39,11 +41,16 @@ def last_lines(path: Path, since: int = 0, count: int = 15, longest: int = 500) 
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
-            file.seek(max(since if since <= size else 0, size - count * longest))
-            text = file.read(count * longest).decode(errors="replace")
+            file.seek(max(since if since <= size else 0, size - _LARGEST_END))
+            text = file.read(_LARGEST_END).decode(errors="replace")
     except OSError:
         return []
-    return [line[:longest] for line in text.splitlines()[-count:]]
+    return [_shortened(line, longest) for line in text.splitlines()[-count:]]
+
+
+def _shortened(line: str, longest: int) -> str:
+    """Both ends of a line that is too long: a traceback within it says last what was wrong."""
+    return line if len(line) <= longest else f"{line[: longest // 4]} … {line[-longest * 3 // 4 :]}"
 
 
 def _previous(path: Path) -> Path:
