@@ -8,6 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 ARGS ?=
 ONLY ?=
 ALL ?=
+UPGRADE ?=
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
@@ -64,8 +65,8 @@ schemas: $(HAVE_ENVIRONMENT) ## write the JSON Schemas of the contracts and the 
 	@$(RUN) -m contracts
 	@$(RUN) -m query_api.openapi tests/contract/snapshots/openapi.json
 
-lock: $(HAVE_ENVIRONMENT) ## choose versions anew: requirements.lock and deploy/local/kafka.lock
-	@$(UV) lock --upgrade
+lock: $(HAVE_ENVIRONMENT) ## make requirements.lock and deploy/local/kafka.lock anew; UPGRADE=1: with the newest versions
+	@$(UV) lock $(if $(UPGRADE),--upgrade)
 	@$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements.lock
 	@$(RUN) -m candlewick_local.pins > .local/kafka.lock && mv .local/kafka.lock deploy/local/kafka.lock
 
