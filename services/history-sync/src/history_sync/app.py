@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 
 from chassis import logs
 from chassis import mongo as mongodb
@@ -19,14 +21,15 @@ from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
 from contracts import topics
 from contracts.documents import INDEXES, OHLCV
-from contracts.history import HistoryEvent
-from contracts.topics import partition_of
-from history_sync.jobs import JobStore
+from contracts.topics import Topic
+from history_sync.cached_series import CachedSeries
+from history_sync.events import Events
+from history_sync.housekeeping import Housekeeping, Teller
+from history_sync.jobs import Queue
 from history_sync.requests import Requests
 from history_sync.settings import HistorySettings
-from history_sync.store import BarStore
 from history_sync.tvdatafeed import TvDatafeedProvider
-from history_sync.worker import Worker
+from history_sync.worker import Limits, Workers
 
 PROGRAM = Program(
     command="python -m history_sync",
@@ -34,10 +37,17 @@ PROGRAM = Program(
     about="Fetches price history from TradingView on request and stores it where nothing better is known.",
 )
 NAME = "history-sync"
-TOPICS = (topics.HISTORY_REQUESTS, topics.HISTORY_REQUESTS.dead, topics.HISTORY_EVENTS)
-_EVENT_PARTITIONS = topics.HISTORY_EVENTS.partitions or 1
+_REQUESTS_AT_ONCE = 50
 
-_log = logs.get("history_sync")
+_log = logs.get("history_sync.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where requests come from and where is told what became of them."""
+
+    requests: Topic = topics.HISTORY_REQUESTS
+    events: Topic = topics.HISTORY_EVENTS
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -45,61 +55,69 @@ def run(argv: Sequence[str] | None = None) -> int:
     return run_process(PROGRAM, HistorySettings, work, argv)
 
 
-async def work(settings: HistorySettings, stop: Stop, resources: AsyncExitStack) -> None:
-    """Build everything and work until told to stop."""
+async def work(
+    settings: HistorySettings, stop: Stop, resources: AsyncExitStack, *, topics: Topics | None = None
+) -> None:
+    """Build history-sync and have it work until it is told to stop."""
     ready, alive = Readiness((KAFKA, mongodb.MONGODB)), Heartbeat()
+    token = settings.tradingview_auth_token.get_secret_value()
+    provider = TvDatafeedProvider(settings.tradingview_url, token, now_ms)
     probes = resources.enter_context(ProbeServer(settings.http_host, settings.http_port, ready, alive))
     _log.info("probes listen", host=settings.http_host, port=probes.port)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(keep_beating(alive, stop))
-        with suppress(Stopped):
-            await _sync(settings, ready, stop, resources, tasks)
+    beating = asyncio.create_task(keep_beating(alive, stop))
+    resources.callback(beating.cancel)
+    with suppress(Stopped):
+        await _sync(settings, provider, topics or Topics(), ready, stop, resources)
 
 
-async def _sync(
-    settings: HistorySettings, ready: Readiness, stop: Stop, resources: AsyncExitStack, tasks: asyncio.TaskGroup
+async def _sync(  # noqa: PLR0917 - what the process is made of
+    settings: HistorySettings,
+    provider: TvDatafeedProvider,
+    topics: Topics,
+    ready: Readiness,
+    stop: Stop,
+    resources: AsyncExitStack,
 ) -> None:
     mongo = mongodb.client(settings, NAME)
     resources.push_async_callback(mongo.close)
     redis = cache.client(settings, NAME)
     resources.push_async_callback(redis.aclose)
     db = mongodb.database(mongo, settings)
-    jobs = JobStore(db, settings.history_replica)
     await mongodb.wait_for_mongo(mongo, ready, stop)
     await persistently(lambda: mongodb.ensure_indexes(db, INDEXES), ready, stop)
-    await ensure_topics(settings.kafka_bootstrap_servers, TOPICS, settings.kafka_partitions, ready, stop)
+    wanted = (topics.requests, topics.requests.dead, topics.events)
+    await ensure_topics(settings.kafka_bootstrap_servers, wanted, settings.kafka_partitions, ready, stop)
 
-    token = settings.tradingview_auth_token
-    provider = TvDatafeedProvider(
-        settings.tradingview_url, token.get_secret_value() if token else None, settings.fetch_deadline_s, now_ms
-    )
-    resources.callback(provider.close)
     broker = build_broker(settings, NAME)
     resources.push_async_callback(broker.stop)
-    publish = publisher(broker)
-
-    async def tell(event: HistoryEvent) -> None:
-        key = str(event.series).encode()
-        partition = partition_of(key, _EVENT_PARTITIONS)
-        await publish(topics.HISTORY_EVENTS.name, event.encode(), key=key, partition=partition)
-
-    news = [asyncio.Event() for _ in range(settings.history_workers)]
-
-    def wake() -> None:
-        for event in news:
-            event.set()
-
-    requests = Requests(jobs, tell, wake, now_ms)
-    subscribe(broker, [topics.HISTORY_REQUESTS.name], NAME, requests.handle, Consuming(publish, ready, stop))
+    pool = ThreadPoolExecutor(settings.history_workers, thread_name_prefix="fetch")
+    resources.callback(pool.shutdown, wait=False, cancel_futures=True)
+    limits = Limits(
+        settings.history_workers, settings.fetch_deadline_s, settings.history_attempts, settings.history_lease_s
+    )
+    queue = Queue(mongo, db, settings.history_replica, limits.lease_s)
+    events = Events(publisher(broker), topics.events)
+    teller = Teller(queue, events, now_ms)
+    cached = CachedSeries(redis)
+    workers = Workers(
+        queue=queue,
+        provider=provider,
+        pool=pool,
+        bars=db[OHLCV],
+        cached=cached,
+        teller=teller,
+        limits=limits,
+        now_ms=now_ms,
+        ready=ready,
+        stop=stop,
+    )
+    keeper = Housekeeping(queue, teller, lease_s=limits.lease_s, attempts=limits.attempts, now_ms=now_ms)
+    requests = Requests(queue, events, workers.news.set, now_ms)
+    consuming = Consuming(publisher(broker), ready, stop)
+    subscribe(broker, [topics.requests.name], NAME, requests.handle, consuming, max_records=_REQUESTS_AT_ONCE)
     await start(broker, ready, stop)
-    tasks.create_task(watch(broker, ready, stop))
-    bars = BarStore(db[OHLCV], redis)
-    for event in news:
-        worker = Worker(jobs=jobs, provider=provider, bars=bars, tell=tell, now_ms=now_ms, ready=ready, stop=stop)
-        tasks.create_task(_until_stopped(worker, event))
-    await stop.wait()
-
-
-async def _until_stopped(worker: Worker, news: asyncio.Event) -> None:
-    with suppress(Stopped):
-        await worker.run(news)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch(broker, ready, stop))
+        tasks.create_task(cached.keep_trying(stop))
+        tasks.create_task(keeper.run(ready, stop, workers.news.set))
+        tasks.create_task(workers.run())

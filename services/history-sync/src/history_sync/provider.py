@@ -1,24 +1,80 @@
-"""Who gives history: the small protocol that workers use, whatever stands behind it."""
+"""Who gives history: the small protocol that workers use, and what may come instead of bars."""
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.history import Series
+from history_sync.core.failures import JobError
 from history_sync.core.rows import Row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fetched:
-    """A complete answer: rows oldest first, its feed's delay in ms (None: untold), when it was complete (ms)."""
+    """A complete answer: rows oldest first, and the instant of its data: bars that end later may still change.
+
+    `answered_at` is when it was complete, by our clock; both in milliseconds.
+    """
 
     rows: tuple[Row, ...]
-    delay_ms: int | None
-    complete_at: int
+    closed_until: int
+    answered_at: int
+
+
+class ProviderUnavailable(Exception):  # noqa: N818 - a state of the world
+    """No answer, or not to its end: another try may succeed. `cause` is a word for a counter, `detail` for people."""
+
+    def __init__(self, cause: str, detail: str, at_least_ms: int = 0) -> None:
+        super().__init__(f"{cause}: {detail}")
+        self.cause = cause
+        self.detail = detail
+        self.at_least_ms = at_least_ms
+
+
+class Refused(Exception):  # noqa: N818 - the provider's word
+    """The provider will not serve this series, however often it is asked."""
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(error.detail)
+        self.error = error
+
+
+class Call:
+    """One fetch under way: until when, and how to cut it short from another thread."""
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+        self._until = time.monotonic() + within_s
+        self._lock = threading.Lock()
+        self._cut: Callable[[], None] | None = None
+        self.is_cut = False
+
+    def remaining_s(self) -> float:
+        """Seconds that are left; 0 when the call was cut short or its deadline has passed."""
+        return 0.0 if self.is_cut else max(0.0, self._until - time.monotonic())
+
+    def when_cut(self, act: Callable[[], None]) -> None:
+        """What ends the wait of the calling thread; done at once if the call was cut short before."""
+        with self._lock:
+            self._cut = act
+            is_late = self.is_cut
+        if is_late:
+            act()
+
+    def cut(self) -> None:
+        """End the fetch as soon as may be; it then raises `ProviderUnavailable`."""
+        with self._lock:
+            self.is_cut = True
+            act = self._cut
+        if act is not None:
+            act()
 
 
 class Provider(Protocol):
-    """Fetches the newest bars of a series."""
+    """Fetches the newest bars of a series. Blocks, so it is called in a thread of a pool."""
 
-    async def fetch(self, series: Series, bars: int) -> Fetched:
-        """At most `bars` rows, the newest, oldest first. `ProviderUnavailable` or `SeriesRefused` if there are none."""
+    def fetch(self, series: Series, bars: int, call: Call) -> Fetched:
+        """At most `bars` rows, the newest. Raises `ProviderUnavailable` or `Refused`."""
         ...

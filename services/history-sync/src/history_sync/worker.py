@@ -1,196 +1,218 @@
-"""A worker: leases a job, has the provider fetch, stores the bars, tells the outcome, ends the job; in this order."""
+"""Workers: take jobs from the queue, have the provider fetch, store the bars, end the job; in this order.
+
+A death at any point repeats work and loses nothing: the job's lease ends, and another worker takes it.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pymongo.asynchronous.collection import AsyncCollection
 
 from chassis import logs
+from chassis.mongo import Document
 from chassis.probes import Readiness
 from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
 from contracts.errors import Unavailable
-from contracts.history import HistoryEvent, HistoryEventType, SyncStatus
-from contracts.jobs import SeriesStatus
 from history_sync import metrics
-from history_sync.core.retries import ProviderUnavailable, SeriesRefused, asked_bars, wait_before
-from history_sync.core.rows import bars_of, closed_until
-from history_sync.jobs import RENEW_EVERY_S, JobStore, Lease
-from history_sync.provider import Fetched, Provider
-from history_sync.store import BarStore
+from history_sync.cached_series import CachedSeries
+from history_sync.core.failures import Retry, after_unavailable
+from history_sync.core.outcome import Outcome, completed, failed
+from history_sync.fetching import Found, fetch
+from history_sync.housekeeping import Teller
+from history_sync.jobs import Lease, Queue
+from history_sync.provider import Call, Provider, ProviderUnavailable, Refused
+from history_sync.store import write
 
 T = TypeVar("T")
+TRADINGVIEW = "TradingView"
+"""How the provider is called as a condition of readiness: it does not hold after a fetch that it did not answer."""
 LOOK_EVERY_S = 1.0
+FORGIVEN_AFTER_S = 60.0
+"""A provider that failed and was not asked since is not held against this process for longer."""
+FINISH_WITHIN_S = 8.0
+"""How long a fetch may go on once the process shall end."""
+_GIVE_BACK_WITHIN_S = 3.0
 
 _log = logs.get("history_sync.worker")
 
 
-class LeaseLost(Exception):  # noqa: N818 - another worker has the job
-    """The lease was not renewed in time; whatever this worker has done is harmless."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """workers: fetches at once; fetch_s: of each; attempts: of a job; lease_s: how long a silent worker holds a job."""
+
+    workers: int
+    fetch_s: float
+    attempts: int
+    lease_s: float
 
 
-class Worker:
-    """Works on one job at a time until the process shall end. A death at any point repeats work and loses nothing."""
+class Workers:
+    """All workers of this process; `news` is set when there may be a job."""
 
     def __init__(
         self,
         *,
-        jobs: JobStore,
+        queue: Queue,
         provider: Provider,
-        bars: BarStore,
-        tell: Callable[[HistoryEvent], Awaitable[None]],
+        pool: Executor,
+        bars: AsyncCollection[Document],
+        cached: CachedSeries,
+        teller: Teller,
+        limits: Limits,
         now_ms: Callable[[], int],
         ready: Readiness,
         stop: Stop,
     ) -> None:
-        self._jobs = jobs
+        self.news = asyncio.Event()
+        self._queue = queue
         self._provider = provider
+        self._pool = pool
         self._bars = bars
-        self._tell = tell
+        self._cached = cached
+        self._teller = teller
+        self._limits = limits
         self._now_ms = now_ms
         self._ready = ready
         self._stop = stop
+        self._running: set[asyncio.Task[None]] = set()
+        self._give_up = asyncio.Event()
+        self._failed_at: float | None = None
 
-    async def run(self, news: asyncio.Event) -> None:
-        """Take one job after the other; while there is none, look again at news or every second."""
+    async def run(self) -> None:
+        """Work until the process shall end; then let fetches finish, and give the jobs of the others back."""
+        async with asyncio.TaskGroup() as tasks:
+            with suppress(Stopped):
+                await self._take_jobs(tasks)
+            if self._running:
+                await asyncio.wait(self._running, timeout=FINISH_WITHIN_S)
+            self._give_up.set()
+
+    async def _take_jobs(self, tasks: asyncio.TaskGroup) -> None:
         while not self._stop.is_set:
-            news.clear()
-            lease = await self._wait(lambda: self._jobs.lease(self._now_ms()))
-            if lease is not None:
-                await self._hold(lease)
+            self.news.clear()
+            lease = None
+            if len(self._running) < self._limits.workers:
+                lease = await self._wait(lambda: self._queue.lease(self._now_ms()))
+            if lease is None:
+                self._forgive()
+                await self._look_again()
                 continue
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await news.wait()
-            except TimeoutError:
-                continue
+            task = tasks.create_task(self._hold(lease), name=f"job {lease.job.job_id}")
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self.news.set()
+
+    async def _look_again(self) -> None:
+        """Wait for news, for the end, or for the time at which other replicas may have left a job."""
+        waits = {asyncio.create_task(self.news.wait()), asyncio.create_task(self._stop.wait())}
+        await asyncio.wait(waits, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
     async def _hold(self, lease: Lease) -> None:
-        """Work on a leased job while its lease is renewed; give it back when the process shall end."""
-        work = asyncio.create_task(self._work(lease))
+        """Work on a job while its lease is renewed; cut the fetch short when it is lost or the time is up."""
+        call = Call(self._limits.fetch_s)
+        work = asyncio.create_task(self._work(lease, call))
         renewal = asyncio.create_task(self._renew(lease))
-        ending = asyncio.create_task(self._stop.wait())
+        ending = asyncio.create_task(self._give_up.wait())
         try:
             with metrics.RUNNING.track_inprogress():
                 await asyncio.wait({work, renewal, ending}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
-                try:
+                with suppress(Stopped):
                     work.result()
-                except LeaseLost:
-                    metrics.JOBS.labels("lost").inc()
-                    _log.warning("another worker has ended the job", job=lease.job.job_id)
             elif renewal.done():
                 renewal.result()
-                metrics.JOBS.labels("lost").inc()
-                _log.warning("another worker has the job", job=lease.job.job_id)
+                self._lost(lease)
             else:
-                await self._give_back(lease, work)
+                await self._give_back(lease)
         finally:
+            call.cut()
             for task in (work, renewal, ending):
                 task.cancel()
             await asyncio.gather(work, renewal, ending, return_exceptions=True)
 
-    async def _give_back(self, lease: Lease, work: asyncio.Task[None]) -> None:
-        work.cancel()
-        try:
-            await self._jobs.give_back(lease)
-        except Unavailable as error:
-            _log.warning("a job waits for its lease to end", job=lease.job.job_id, cause=error.cause)
-        metrics.JOBS.labels("given_back").inc()
-
     async def _renew(self, lease: Lease) -> None:
         """Return when the lease is another's."""
-        while not await self._stop.sleep(RENEW_EVERY_S):
-            if not await self._wait(lambda: self._jobs.renew(lease, self._now_ms())):
-                return
-        await asyncio.Event().wait()
-
-    async def _work(self, lease: Lease) -> None:
-        job, series = lease.job, lease.series
-        await self._wait(partial(self._jobs.tell, self._status(lease, SyncStatus.SYNCING)))
-        try:
-            answer = await self._fetch(lease)
-        except SeriesRefused as refused:
-            await self._end(lease, SyncStatus.ERROR, error_code=refused.code, error_detail=refused.detail)
-            return
-        except ProviderUnavailable as away:
-            await self._end(lease, SyncStatus.ERROR, error_code=away.code, error_detail=away.detail)
-            return
-        until = closed_until(answer.complete_at, answer.delay_ms)
-        shaped = bars_of(series, answer.rows, revision=answer.complete_at, closed_until=until)
-        if shaped.rejected:
-            examples = [str(example) for example in shaped.examples]
-            _log.warning(
-                "rows are no bars", job=job.job_id, series=str(series), causes=shaped.rejected, such_as=examples
-            )
-        metrics.REJECTED.inc(sum(shaped.rejected.values()))
-        bars = shaped.bars[-job.bars :]
-        if not bars:
-            await self._end(
-                lease,
-                SyncStatus.ERROR,
-                error_code="no_data",
-                error_detail=f"{len(answer.rows)} rows came, {shaped.forming} still forming, none a closed bar",
-            )
-            return
-        written = await self._wait(lambda: self._bars.store(series, bars))
-        metrics.FETCHED.inc(len(bars))
-        metrics.WRITTEN.inc(written)
-        await self._end(
-            lease,
-            SyncStatus.COMPLETED,
-            bars_fetched=len(bars),
-            bars_written=written,
-            first_open_time=bars[0].open_time,
-            last_open_time=bars[-1].open_time,
-        )
-
-    async def _fetch(self, lease: Lease) -> Fetched:
-        attempt = 1
         while True:
-            try:
-                with metrics.FETCH.time():
-                    return await self._provider.fetch(lease.series, asked_bars(lease.job.bars))
-            except ProviderUnavailable as error:
-                attempt += 1
-                pause = wait_before(attempt)
-                if pause is None:
-                    raise
-                metrics.RETRIES.labels(error.code).inc()
-                _log.warning("trying again", job=lease.job.job_id, cause=error.code, detail=error.detail, in_s=pause)
-                if await self._stop.sleep(pause):
-                    raise Stopped from None
+            await asyncio.sleep(self._limits.lease_s / 3)
+            with suppress(Unavailable):
+                if not await self._queue.renew(lease):
+                    return
 
-    async def _end(self, lease: Lease, status: SyncStatus, **outcome: Any) -> None:
-        """1. the event, 2. the status of the series, 3. the job: who waits for the job finds everything told."""
-        now = self._now_ms()
-        kind = HistoryEventType.COMPLETED if status is SyncStatus.COMPLETED else HistoryEventType.ERROR
-        event = HistoryEvent(
-            type=kind,
-            request_id=lease.job.request_id,
-            job_id=lease.job.job_id,
-            series=lease.series,
-            at=now,
-            **outcome,
-        )
-        await self._wait(lambda: self._tell(event))
-        await self._wait(partial(self._jobs.tell, self._status(lease, status, **outcome)))
-        fields = {"status": status.value, **{name: event.model_dump()[name] for name in outcome}}
-        if not await self._wait(lambda: self._jobs.finish(lease, fields, now)):
-            raise LeaseLost(lease.job.job_id)
-        metrics.JOBS.labels(status.value).inc()
-        _log.info("job ended", job=lease.job.job_id, series=str(lease.series), status=status.value, **outcome)
+    async def _give_back(self, lease: Lease) -> None:
+        try:
+            async with asyncio.timeout(_GIVE_BACK_WITHIN_S):
+                await self._queue.give_back(lease, self._now_ms())
+        except (Unavailable, TimeoutError) as error:
+            _log.warning("a job waits for its lease to end", job=lease.job.job_id, cause=str(error))
+        else:
+            metrics.JOBS.labels("given_back").inc()
+            _log.info("job given back", job=lease.job.job_id)
 
-    def _status(self, lease: Lease, status: SyncStatus, **outcome: Any) -> SeriesStatus:
-        return SeriesStatus(
-            exchange=lease.series.exchange,
-            symbol=lease.series.symbol,
-            interval=lease.series.interval,
-            status=status,
-            job_id=lease.job.job_id,
-            updated_at=self._now_ms(),
-            **outcome,
-        )
+    async def _work(self, lease: Lease, call: Call) -> None:
+        try:
+            found = await fetch(self._provider, self._pool, lease.job, lease.series, call)
+        except Refused as refused:
+            self._answered()
+            await self._finish(lease, failed(refused.error))
+        except ProviderUnavailable as away:
+            await self._try_later(lease, away)
+        else:
+            self._answered()
+            await self._finish(lease, await self._store(lease, found))
+
+    async def _store(self, lease: Lease, found: Found) -> Outcome:
+        """1. MongoDB, 2. Redis: who waits for the job then reads what it brought."""
+        done = await self._wait(lambda: write(self._bars, found.documents))
+        await self._cached.drop(lease.series)
+        metrics.BARS.labels("written").inc(done.written)
+        metrics.BARS.labels("outranked").inc(done.outranked)
+        return completed(found.bars, done.written)
+
+    async def _try_later(self, lease: Lease, away: ProviderUnavailable) -> None:
+        self._failed_at = asyncio.get_running_loop().time()
+        self._ready.set(TRADINGVIEW, False, str(away))
+        metrics.RETRIES.labels(away.cause).inc()
+        verdict = after_unavailable(lease.attempts, self._limits.attempts, str(away), away.at_least_ms)
+        if not isinstance(verdict, Retry):
+            await self._finish(lease, failed(verdict))
+            return
+        _log.warning("trying later", job=lease.job.job_id, cause=str(away), in_ms=verdict.wait_ms)
+        if await self._wait(lambda: self._queue.postpone(lease, verdict.wait_ms, self._now_ms())):
+            metrics.JOBS.labels("retried").inc()
+        else:
+            self._lost(lease)
+
+    async def _finish(self, lease: Lease, outcome: Outcome) -> None:
+        job = lease.job.job_id
+        if not await self._wait(lambda: self._queue.finish(lease, outcome, self._now_ms())):
+            self._lost(lease)
+            return
+        metrics.JOBS.labels(outcome.status.value).inc()
+        said = {name: value for name, value in outcome.figures().items() if value is not None}
+        _log.info("job ended", job=job, series=str(lease.series), status=outcome.status.value, **said)
+        await self._teller.tell_of(job)
+
+    def _lost(self, lease: Lease) -> None:
+        metrics.JOBS.labels("lost").inc()
+        _log.warning("another worker has the job", job=lease.job.job_id)
+
+    def _answered(self) -> None:
+        self._failed_at = None
+        self._ready.set(TRADINGVIEW, True)
+
+    def _forgive(self) -> None:
+        if self._failed_at is not None and asyncio.get_running_loop().time() > self._failed_at + FORGIVEN_AFTER_S:
+            self._answered()
 
     async def _wait(self, attempt: Callable[[], Awaitable[T]]) -> T:
         return await persistently(attempt, self._ready, self._stop)

@@ -1,0 +1,199 @@
+"""history-sync with unmodified tvDatafeed against the simulator: what is stored is the model's truth."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.clock import now_ms
+from contracts.bars import Bar, Origin
+from contracts.cache import generation_key, series_key
+from contracts.documents import OHLCV, ohlcv_document
+from contracts.history import Series, SyncStatus
+from contracts.intervals import DAY, HOUR, MINUTE, Interval
+from tests.support.history import History, history, kinds, replica, request, series
+from tests.support.parts import Parts
+from tests.support.topics import headers_of, read_all
+from tradingview_simulator import SimulatorSettings, serve
+from tradingview_simulator.charts.series import values_of
+from tradingview_simulator.model.bars import RESOLUTIONS, bars
+from tradingview_simulator.model.market import Market
+from tradingview_simulator.server import Simulator
+
+BTC = "BINANCE:BTCUSDT"
+NOW = 1_795_446_000_000  # Monday 2026-11-23T15:00Z, while everything trades
+SETTINGS = SimulatorSettings(now=lambda: NOW + 12_345)
+Values = tuple[int, float, float, float, float, float | None]
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with serve(SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+async def own(parts: Parts, database: str, prefix: str) -> AsyncIterator[History]:
+    async with history(parts, database, prefix) as found:
+        yield found
+
+
+def truth(wanted: Series, count: int) -> list[Values]:
+    """The newest closed bars that the model has, by their label: midnight UTC of the trading day from a day on."""
+    tape = Market(SETTINGS.seed).tape(str(wanted.identity))
+    assert tape is not None
+    until_ms = SETTINGS.now() - tape.instrument.delay_s * 1_000
+    found = []
+    for bar in bars(tape, RESOLUTIONS[wanted.interval.tradingview], until_ms, count + 1):
+        stamp, *prices = values_of(tape.instrument, bar)
+        instant = round(stamp) * 1_000
+        open_time = wanted.interval.open_time(instant, (instant + 6 * HOUR) // DAY * DAY)
+        if wanted.interval.close_time(open_time) <= until_ms:
+            found.append((open_time, *[*prices, None][:5]))
+    return found[-count:]  # type: ignore[return-value]
+
+
+def values(stored: list[Bar]) -> list[Values]:
+    return [(bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in stored]
+
+
+async def test_all_13_intervals_of_a_symbol_are_stored_as_the_model_has_them(
+    own: History, simulator: Simulator
+) -> None:
+    wanted = [series(BTC, interval) for interval in Interval]
+    before = now_ms()
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("all", *wanted, bars=300))
+        parent = await own.done("all")
+    for each in wanted:
+        stored, expected = await own.bars(each), truth(each, 300)
+        assert values(stored) == expected, each
+        assert {bar.origin for bar in stored} == {Origin.BACKFILL}
+        assert before <= stored[0].revision <= now_ms()
+    assert parent.status is SyncStatus.COMPLETED
+    children = [await own.done(f"all.{place}") for place in range(13)]
+    assert [child.series for child in children] == wanted
+    assert parent.bars_written == sum(child.bars_written for child in children) > 3_000
+    for child, each in zip(children, wanted, strict=True):
+        status = await own.status(each)
+        assert status is not None
+        assert (status.status, status.job_id) == (SyncStatus.COMPLETED, child.job_id)
+        expected = truth(each, 300)
+        assert (status.first_open_time, status.last_open_time) == (expected[0][0], expected[-1][0])
+        assert (child.bars_fetched, child.bars_written) == (len(expected), len(expected))
+        assert kinds(await own.events(child.job_id)) == ["accepted", "completed"]
+
+
+@pytest.mark.parametrize("interval", [Interval.M1, Interval.H4, Interval.D1, Interval.W1, Interval.MO1])
+async def test_every_kind_of_symbol_is_stored_under_its_trading_days_and_with_the_volume_it_has(
+    own: History, simulator: Simulator, interval: Interval
+) -> None:
+    names = ("NASDAQ:AAPL", "TVC:NDX", "NYMEX:CL1!", "KRAKEN:RAREUSD")
+    wanted = [series(name, interval) for name in names]
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("kinds", *wanted, bars=50))
+        await own.done("kinds")
+    for each in wanted:
+        stored = await own.bars(each)
+        assert values(stored) == truth(each, 50), each
+        assert all((bar.volume is None) == (each.symbol == "NDX") for bar in stored)
+        if not interval.is_intraday:
+            assert all(bar.open_time % DAY == 0 for bar in stored)
+
+
+async def test_an_unknown_symbol_ends_in_an_error_with_a_code(own: History, simulator: Simulator) -> None:
+    unknown = series("FOO:BAR", Interval.H1)
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("unknown", unknown))
+        job = await own.done("unknown")
+    assert (job.status, job.error_code) == (SyncStatus.ERROR, "symbol_refused")
+    assert job.error_detail
+    assert "invalid symbol" in job.error_detail
+    status = await own.status(unknown)
+    assert status is not None
+    assert (status.status, status.error_code, status.job_id) == (SyncStatus.ERROR, "symbol_refused", "unknown")
+    told = await own.events("unknown")
+    assert kinds(told) == ["accepted", "error"]
+    assert told[-1].error_code == "symbol_refused"
+
+
+async def test_one_bad_series_of_many_fails_alone_and_the_parent_says_so(own: History, simulator: Simulator) -> None:
+    wanted = [series(BTC, Interval.H1), series("FOO:BAR", Interval.H1)]
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("mixed", *wanted, bars=10))
+        parent = await own.done("mixed")
+    assert (parent.status, parent.error_code) == (SyncStatus.ERROR, "series_failed")
+    assert parent.error_detail == "1 of 2 series failed"
+    assert (await own.done("mixed.0")).status is SyncStatus.COMPLETED
+    assert len(await own.bars(wanted[0])) == 10
+
+
+async def test_a_request_that_comes_twice_is_one_job(own: History, simulator: Simulator) -> None:
+    wanted = series(BTC, Interval.M5)
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("twice", wanted, bars=20), request("twice", wanted, bars=20))
+        first = await own.done("twice")
+        await own.ask(request("twice", wanted, bars=20), request("after", wanted, bars=1))
+        await own.done("after")
+    assert await own.job("twice") == first
+    assert await own.db["jobs"].count_documents({}) == 2
+    assert kinds(await own.events("twice")) == ["accepted", "completed"]
+
+
+async def test_a_bar_from_ticks_is_not_replaced_and_cached_answers_are_dropped(
+    own: History, simulator: Simulator
+) -> None:
+    wanted = series("BINANCE:ETHUSDT", Interval.M1)
+    expected = truth(wanted, 5)
+    ours = Bar(
+        exchange="BINANCE", symbol="ETHUSDT", interval=Interval.M1, open_time=expected[2][0],
+        close_time=expected[2][0] + MINUTE, open=1.0, high=2.0, low=0.5, close=1.5, volume=3.0, tick_count=2,
+        origin=Origin.TICKS,
+    )  # fmt: skip
+    await own.db[OHLCV].insert_one(ohlcv_document(ours))
+    key = series_key(wanted.identity, wanted.interval)
+    await own.redis.hset(key, "query", "answer")
+    generation = int(await own.redis.get(generation_key(wanted.identity, wanted.interval)) or 0)
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("guarded", wanted, bars=5))
+        job = await own.done("guarded")
+        assert not await own.redis.exists(key)
+        assert int(await own.redis.get(generation_key(wanted.identity, wanted.interval)) or 0) == generation + 1
+    stored = await own.bars(wanted)
+    assert stored[2] == ours
+    assert [*values(stored)[:2], *values(stored)[3:]] == [*expected[:2], *expected[3:]]
+    assert (job.bars_fetched, job.bars_written) == (5, 4)
+
+
+async def test_fetched_again_the_later_answer_is_stored(own: History, simulator: Simulator) -> None:
+    wanted = series(BTC, Interval.H1)
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.ask(request("one", wanted, bars=3))
+        await own.done("one")
+        first = await own.bars(wanted)
+        await own.ask(request("two", wanted, bars=3))
+        assert (await own.done("two")).bars_written == 3
+    second = await own.bars(wanted)
+    assert values(second) == values(first)
+    assert second[0].revision > first[0].revision
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cause"),
+    [
+        (b"k", b"nonsense", "undecodable"),
+        (b"k", None, "undecodable"),
+        (b"other", request("mine", series(BTC, Interval.M1)).encode(), "key_mismatch"),
+        (b"x" * 99, request("x" * 99, series(BTC, Interval.M1), series(BTC, Interval.M3)).encode(), "id"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_put_aside_and_the_next_is_served(
+    own: History, simulator: Simulator, key: bytes, value: bytes | None, cause: str
+) -> None:
+    async with replica(own.settings(simulator.url), own.topics):
+        await own.send(key, value, partition=1)
+        await own.send(b"good", request("good", series(BTC, Interval.D1), bars=1).encode(), partition=1)
+        await own.done("good")
+    [letter] = read_all(own.parts.kafka, own.topics.requests.dead.name)
+    headers = headers_of(letter)
+    assert (headers["kind"], headers["partition"], headers["offset"]) == (cause, "1", "0")
+    assert headers["cause"]
