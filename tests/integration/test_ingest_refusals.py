@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.http11 import Request, Response
 
 from contracts.feed import ConnectionEvent, SymbolState, SymbolStatus, decode_feed_event
-from ingest_ws import connection
+from ingest_ws import endings
 from tests.support.ingest import Log, ingest, log_of, settings_of, topics_of, wishes
 from tests.support.parts import Parts
 from tradingview_simulator import SimulatorSettings, serve
@@ -88,7 +88,7 @@ async def test_a_bad_token_stops_the_feed_and_is_named_nowhere(
 async def test_too_many_connections_are_waited_for_and_then_it_works(
     parts: Parts, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "TOO_MANY_S", 1.5)
+    monkeypatch.setattr(endings, "TOO_MANY_S", 1.5)
     topics = topics_of(prefix)
     asked: list[float] = []
     loop = asyncio.get_running_loop()

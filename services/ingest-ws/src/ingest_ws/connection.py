@@ -9,7 +9,7 @@ import string
 from collections.abc import Callable
 from random import Random
 from secrets import choice
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NoReturn
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,6 +27,7 @@ from contracts.symbols import SymbolId
 from ingest_ws import metrics
 from ingest_ws.core.clock import FeedClock
 from ingest_ws.core.feed import Feed, Served
+from ingest_ws.endings import Ended, Ending, refusal, unauthorized
 from ingest_ws.reports import Reports
 from tradingview.connection import ConnectionRefused, HelloReceived, ProtocolFailed, Rejected, Stalled
 from tradingview.quotes import QuoteChanged, QuoteEvent, QuoteSession, SessionLost, SnapshotCompleted, SymbolFailed
@@ -36,31 +37,15 @@ TRADINGVIEW = "TradingView"
 ORIGIN = "https://www.tradingview.com"
 LARGEST_FRAME = 16 * 1024 * 1024
 PULSE_S = 0.025
+EXPIRE_MS = 20
+"""How often what is held is looked through."""
 STABLE_S = 60.0
 _OPEN_WITHIN_S = 15.0
 _SEND_WITHIN_S = 10.0
 _IDLE_S = 0.2
-TOO_MANY_S = 30.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
 _log = logs.get("ingest_ws.connection")
-
-
-class Ending(NamedTuple):
-    """How a connection ended: `cause` is a word for metrics; `is_final` means that trying again is in vain."""
-
-    cause: str
-    reason: str
-    least_wait_s: float = 0.0
-    is_final: bool = False
-
-
-class Ended(Exception):  # noqa: N818 - the course of things
-    """The connection is over."""
-
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(ending.reason)
-        self.ending = ending
 
 
 class Provider:
@@ -81,6 +66,8 @@ class Provider:
         self._random = Random()  # noqa: S311 - jitter needs no secrecy
         self._number = 0
         self._subscribed: dict[str, Served] = {}
+        self._version = -1
+        """Of the feed's symbols, when the session was last brought to them."""
         self._heard_until = 0
         self._refused = False
 
@@ -142,7 +129,7 @@ class Provider:
                     close_timeout=1,
                 )
         except InvalidStatus as error:
-            return _refusal(error.response.status_code)
+            return refusal(error.response.status_code)
         except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
             return Ending("unreachable", f"cannot connect: {type(error).__name__} {error}"[:300])
         metrics.CONNECTED.inc()
@@ -161,11 +148,14 @@ class Provider:
     async def _serve(self, socket: ClientConnection, ready: Readiness, stop: Stop) -> NoReturn:
         """Pump frames until the connection ends, which is told by `Ended` or an error of the network."""
         now = self._present()
-        self._heard_until = now
+        self._heard_until = expired_at = now
+        self._version = -1
         session = QuoteSession(_session_id(), now, auth_token=self._token, fast_list_ms=0)
         while True:
             self._subscribe(session, now)
-            self._feed.expire(now)
+            if now - expired_at >= EXPIRE_MS:
+                self._feed.expire(now)
+                expired_at = now
             due = session.next_deadline()
             if due is not None and now >= due:
                 self._handle(session, session.expire(now), now, ready)
@@ -198,6 +188,9 @@ class Provider:
 
     def _subscribe(self, session: QuoteSession, now: int) -> None:
         """Bring the session to what is wanted, touching nothing else."""
+        if self._feed.version == self._version:
+            return
+        self._version = self._feed.version
         wanted, have = self._feed.symbols, self._subscribed
         gone = [name for name, served in have.items() if wanted.get(name) is not served]
         new = [name for name in wanted if name not in have or wanted[name] is not have[name]]
@@ -255,7 +248,7 @@ class Provider:
             case ProtocolFailed(reason=reason):
                 raise Ended(Ending("protocol_error", f"protocol_error: {reason}"[:300]))
             case ConnectionRefused(reason=reason):
-                raise Ended(_unauthorized(f"TradingView says {reason!r}"))
+                raise Ended(unauthorized(f"TradingView says {reason!r}"))
 
     def _end(self, ending: Ending) -> None:
         """All that was subscribed was heard up to the last packet."""
@@ -284,22 +277,6 @@ class Provider:
                 type=kind, replica=self._reports.replica, connection=self._number, reason=reason, symbols=count, at=now
             )
         )
-
-
-def _refusal(status: int) -> Ending:
-    if status in {401, 403}:
-        return _unauthorized(f"the handshake was answered {status}")
-    if status == 429:
-        return Ending("too_many", "the handshake was answered 429: too many connections", TOO_MANY_S)
-    return Ending("refused", f"the handshake was answered {status}")
-
-
-def _unauthorized(what: str) -> Ending:
-    remedy = (
-        "the feed is stopped; check TRADINGVIEW_AUTH_TOKEN and TRADINGVIEW_URL, "
-        "then restart, or stop and start the feed"
-    )
-    return Ending("unauthorized", f"{what}: {remedy}", is_final=True)
 
 
 def _session_id() -> str:

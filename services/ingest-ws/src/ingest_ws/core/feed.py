@@ -14,7 +14,7 @@ from contracts.symbols import SymbolId
 from contracts.topics import partition_of
 from ingest_ws.core.clock import Presence, RunNumbers, Sequencer
 from ingest_ws.core.partition import Batch, PartitionLog, Room
-from ingest_ws.core.symbol import SymbolFeed
+from ingest_ws.core.symbol import HOLD_MS, SymbolFeed
 
 
 class Served:
@@ -41,6 +41,8 @@ class Feed:
         self.symbols: dict[str, Served] = {}
         self.changed_quotes: set[str] = set()
         """Symbols whose quote is not what was taken last; the shell empties it."""
+        self.version = 0
+        """Changes whenever `symbols` does."""
         self.ticks = 0
         self.room = Room(room_bytes)
         self._logs: dict[int, PartitionLog] = {}
@@ -92,6 +94,7 @@ class Feed:
             self._drop(self.symbols[name])
             self._logs[partition].say(name, Hears.LEFT, now)
         joined = [name for name in names if name not in members]
+        self.version += bool(joined)
         for name in joined:
             members[name] = self.symbols[name] = Served(names[name], partition, self._sequencer)
         return joined, left
@@ -153,7 +156,8 @@ class Feed:
 
     def expire(self, now: int) -> None:
         """Make the ticks of observations that have been held long enough."""
-        for served in list(self._held.values()):
+        due = [served for served in self._held.values() if now - (served.feed.held_since or 0) >= HOLD_MS]
+        for served in due:
             self._put(served, served.feed.expire(now), now)
             self._note_held(served)
 
@@ -166,7 +170,8 @@ class Feed:
             for served in heard:
                 self._put(served, served.feed.rebase(now), now)
                 self._held.pop(served.name, None)
-        return log.take(now, self._held_since(partition), is_last=is_last)
+        held_since = self._held_since(partition) if is_last or log.is_due(now) else None
+        return log.take(now, held_since, is_last=is_last)
 
     def take_touched(self) -> set[int]:
         """The partitions with ticks that came since the last call."""
@@ -206,6 +211,7 @@ class Feed:
             self._held[served.name] = served
 
     def _drop(self, served: Served) -> None:
+        self.version += 1
         del self.symbols[served.name], self._members[served.partition][served.name]
         self._held.pop(served.name, None)
         self.changed_quotes.discard(served.name)

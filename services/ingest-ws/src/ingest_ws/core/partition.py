@@ -132,17 +132,20 @@ class PartitionLog:
             return
         self._changes.append(wire.Change(symbol=symbol, state=state.value, at=at))
 
+    def is_due(self, now: int) -> bool:
+        """The grid has turned since the last mark."""
+        return now // GRID_MS > self._slot
+
     def take(self, now: int, held_since: int | None, *, is_last: bool = False) -> Batch | None:
         """The next batch, if there is anything to send: then call `acknowledged` or `failed` before the next.
 
-        `held_since` is the receive time of the oldest observation that no tick has been made of yet. The mark of a
-        last batch does not wait for the grid.
+        `held_since` is the receive time of the oldest observation that no tick has been made of yet; it counts when
+        a mark is due. The mark of a last batch does not wait for the grid.
         """
         if self._taken is not None:
             return None
         ticks = tuple(self._pop() for _ in range(min(len(self._queue), MOST_TICKS)))
-        is_due = is_last or now // GRID_MS > self._slot
-        mark = self._mark(now, held_since) if is_due else None
+        mark = self._mark(now, held_since) if is_last or self.is_due(now) else None
         if not ticks and mark is None:
             return None
         self._taken = Batch(ticks, mark)
