@@ -142,11 +142,11 @@ def test_an_older_forming_bar_never_replaces_a_newer_one(system: Aggregator, red
     sink = system.sink().wait_ready()
     key = forming_key(SymbolId("SIM", "A"), Interval.M1)
 
-    def tell(sequence: int, close: float, open_time: int) -> dict[bytes, bytes]:
+    def tell(sequence: int, close: float, open_time: int) -> dict[bytes | str, bytes | str]:
         before = sink.metric("sink_forming_total")
         send(system, [forming(sequence, close, bars=[("1m", open_time)])], topics.FORMING.name)
         until(lambda: sink.metric("sink_forming_total") > before, "it is read")
-        return dict(redis.hgetall(key))
+        return redis.hgetall(key)
 
     first = tell(100, 5.0, T0)
     assert wire.encode(wire.decode_forming(wire.encode(forming(100, 5.0))).bars[0]) == first[b"bar"]

@@ -65,8 +65,8 @@ def headers_of(message: Message) -> dict[str, str]:
     return {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in pairs}
 
 
-def write(bootstrap: str, topic: str, entries: Iterable[Entry]) -> None:
-    """Write records into their partitions, each acknowledged by the time this returns."""
+def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, one_by_one: bool = False) -> None:
+    """Write records into their partitions, each acknowledged by the time this returns, or before the next one."""
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5})
     failures: list[KafkaError] = []
 
@@ -82,6 +82,8 @@ def write(bootstrap: str, topic: str, entries: Iterable[Entry]) -> None:
                 producer.poll(0.1)
             else:
                 break
+        if one_by_one:
+            producer.flush(_WITHIN_S)
     assert producer.flush(_WITHIN_S) == 0, "records were not acknowledged in time"
     assert failures == []
 
