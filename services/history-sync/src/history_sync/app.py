@@ -1,6 +1,8 @@
 """Chooses everything for history-sync: settings, stores, provider, workers, probes, and the request subscription."""
 
 import asyncio
+import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -51,7 +53,9 @@ class Topics:
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """history-sync from its first line to its exit code."""
+    """history-sync from its first line to its exit code, in UTC: tvDatafeed tells bars in the process's local time."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     return run_process(PROGRAM, HistorySettings, work, argv)
 
 
