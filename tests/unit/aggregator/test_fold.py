@@ -117,6 +117,24 @@ def test_a_day_that_began_unheard_gives_its_first_volume_to_no_bar() -> None:
     assert bars_of(issues)[0].gap_ms == 5_000
 
 
+@pytest.mark.parametrize("traded_at", [5_000, -HOUR], ids=["in an open minute", "in a closed minute"])
+def test_a_day_that_began_while_no_run_vouched_gives_its_first_volume_to_no_bar(traded_at: int) -> None:
+    """A process that was killed says nothing: its hearing ended at its last mark."""
+    day = T0 + DAY
+    back = day + 2 * HOUR
+    issues = fold_of(
+        mark(day - HOUR),
+        tick(day - 30_000, 10.0, 900.0, is_baseline=True),
+        mark(day - 29_000, ("SIM:A", "heard", day - 30_000)),
+        mark(back, run=2),
+        tick(back + traded_at, 11.0, 70.0, is_baseline=True, received_at=back + 5_000),
+        mark(back + 6_000, ("SIM:A", "heard", back + 5_000), run=2),
+        tick(back + 9_000, 11.0, 71.0),
+        mark(back + 2 * MINUTE, run=2),
+    )
+    assert [(bar.open_time, bar.volume) for bar in bars_of(issues)] == [(back, 1.0)]
+
+
 def test_a_day_that_turns_inside_a_minute_keeps_both_days_volume() -> None:
     evening = T0 + 23 * HOUR
     issues = fold_of(
@@ -253,7 +271,7 @@ def test_an_empty_minute_is_told_complete_too() -> None:
 def test_a_delayed_symbol_closes_its_delay_later() -> None:
     at = T0 + 1_000
     late = 900_000
-    records = [
+    records: list[wire.Tick | wire.Mark] = [
         mark(at + late - 500, ("SIM:A", "heard", T0)),
         tick(at, 5.0, 1.0, delay=900, received_at=at + late, sequence=(at + late) * 4096),
     ]
@@ -292,7 +310,8 @@ def test_gap_ms_of_every_interval_counts_what_was_not_heard() -> None:
 
 
 def test_intervals_that_are_not_built_leave_the_others_as_they_are() -> None:
-    records = [*start(), *(tick(T0 + i * 20_000, 1.0 + i % 7, 10.0 + i) for i in range(400)), mark(T0 + 40 * DAY)]
+    records: list[wire.Tick | wire.Mark] = [*start()]
+    records += [*(tick(T0 + i * 20_000, 1.0 + i % 7, 10.0 + i) for i in range(400)), mark(T0 + 40 * DAY)]
     everything = fold_of(*records)
     for built in ((Interval.M1, Interval.H1, Interval.MO1), (Interval.M1, Interval.M45, Interval.W1)):
         some = fold_of(*records, rules=Rules(intervals=built))
@@ -307,7 +326,9 @@ def test_intervals_out_of_order_or_without_minutes_are_refused() -> None:
 
 def test_forming_bars_are_what_would_close_now_and_are_told_once() -> None:
     fold = PartitionFold(Rules())
-    for record in [*start(), tick(T0 + 1_000, 10.0, 11.0), tick(T0 + MINUTE + 500, 12.0, 14.5)]:
+    records: list[wire.Tick | wire.Mark] = [*start()]
+    records += [tick(T0 + 1_000, 10.0, 11.0), tick(T0 + MINUTE + 500, 12.0, 14.5)]
+    for record in records:
         if isinstance(record, wire.Mark):
             fold.mark(record, record.through)
         else:
