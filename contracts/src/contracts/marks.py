@@ -115,10 +115,6 @@ class Hearing:
         """Whether a run has heard the symbol and none has said since that it left."""
         return symbol in self._pieces and symbol not in self._left
 
-    def hears_since(self, symbol: str, instant: int) -> bool:
-        """Whether a run that still hears the symbol has heard it since an instant."""
-        return any(piece.end is None and piece.start <= instant for piece in self._pieces.get(symbol, ()))
-
     def heard(self, symbol: str, start: int, end: int) -> list[Stretch]:
         """The stretches of `[start, end)` in which any run heard the symbol, in order and disjoint."""
         found = []

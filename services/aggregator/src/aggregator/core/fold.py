@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from aggregator.core.longer import Chain, Level, Part
@@ -126,7 +127,8 @@ class PartitionFold:
             if not ticks or (sequence, ticks) == symbol.told:
                 continue
             symbol.told = (sequence, ticks)
-            opened = symbol.roll_up.forming(self._chain, symbol.open_parts())
+            parts = symbol.open_parts(partial(self._unheard_units, symbol))
+            opened = symbol.roll_up.forming(self._chain, parts)
             forming = wire.Forming(
                 exchange=symbol.id.exchange,
                 symbol=symbol.id.symbol,
@@ -212,15 +214,15 @@ class PartitionFold:
     def _enter_day(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
         """A trading day seen for the first time: what it had traded before we heard it is no bar's volume."""
         seen = any(other.day >= tick.trading_day for other in symbol.minutes.values() if other is not minute)
-        if seen or symbol.counter.day >= tick.trading_day or self._hears(symbol):
-            return
-        if tick.cumulative_volume is not None:
-            minute.residual += volume_units(tick.cumulative_volume)
+        if not seen and symbol.counter.day < tick.trading_day and tick.cumulative_volume is not None:
+            minute.entered = (symbol.last_received(), tick.received_at, volume_units(tick.cumulative_volume))
 
-    def _hears(self, symbol: Symbol) -> bool:
-        """Whether the marks so far say that the symbol was heard without a break since its last observation."""
-        hearing = self._hearing
-        return hearing.hears_since(symbol.name, symbol.last_received())
+    def _unheard_units(self, symbol: Symbol, minute: Minute) -> int:
+        """What a day that was entered in a minute had traded unheard, as far as the marks tell (1e-8)."""
+        if minute.entered is None:
+            return 0
+        before, received_at, units = minute.entered
+        return units if self._hearing.unheard(symbol.name, before, min(received_at, self.clock)) else 0
 
     def _baseline(self, symbol: Symbol, minute: Minute | None, tick: wire.Tick) -> None:
         """Count a baseline for the counter and the day's figures; what moved unheard is residual."""
@@ -230,9 +232,8 @@ class PartitionFold:
         if minute is None:
             counter = symbol.counter
             if day > counter.day:
-                heard = self._hears(symbol)
                 known = None if counter.reached is None and units is None else 0
-                symbol.counter = Counter(day, known, 0 if heard or units is None else units)
+                symbol.counter = Counter(day, known, units or 0)
             elif day == counter.day and units is not None:
                 moved = max(0, units - reached) if reached is not None else 0
                 symbol.counter = Counter(
@@ -272,7 +273,7 @@ class PartitionFold:
                 due.sort()
             for open_time in due:
                 minute = symbol.minutes[open_time]
-                values = symbol.close(minute)
+                values = symbol.close(minute, self._unheard_units(symbol, minute))
                 if self._current.get(symbol.key) is minute:
                     del self._current[symbol.key]
                 if values is not None:

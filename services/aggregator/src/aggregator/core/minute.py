@@ -19,6 +19,8 @@ class Minute:
 
     `cumulative` is the greatest cumulative volume of `day` seen in it (negative: none); `previous` that of the day
     before, when the trading day changed inside. `residual` (1e-8) is what moved while the symbol was not heard.
+    `entered` is set where a trading day was seen first: when the observation before came, when the first of the day,
+    and what the day had traded by then (1e-8). Whether that is residual too, only the marks that come later tell.
     """
 
     __slots__ = (
@@ -27,6 +29,7 @@ class Minute:
         "cumulative",
         "day",
         "earliest",
+        "entered",
         "first",
         "first_seen",
         "high",
@@ -57,6 +60,7 @@ class Minute:
         self.previous = -1.0
         self.previous_day = -1
         self.residual = 0
+        self.entered: tuple[int, int, int] | None = None
 
     def take(self, tick: wire.Tick) -> None:
         """Take a tick, wherever in the order of the minute it belongs."""

@@ -1,5 +1,6 @@
 """The state of one symbol: its open minutes, its counter of cumulative volume, its day's extremes, its longer bars."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from aggregator.core.longer import Chain, Part, RollUp, Values
@@ -49,11 +50,12 @@ class Symbol:
             known.append(self.counter.reached)
         return max(known, default=None)
 
-    def volume(self, counter: Counter, minute: Minute) -> tuple[int | None, Counter]:
+    def volume(self, counter: Counter, minute: Minute, unheard: int) -> tuple[int | None, Counter]:
         """What a minute traded (1e-8; None: the symbol has no volume), and the counter after it.
 
-        What the counter moved since the last minute with ticks, less what moved while nobody listened. A day begins
-        from zero. A minute of baselines only moves nothing and hands on its residual.
+        What the counter moved since the last minute with ticks, less what moved while nobody listened: `unheard` is
+        what a day had traded before it was heard, if it was first seen in this minute. A day begins from zero. A minute
+        of baselines only moves nothing and hands on its residual.
         """
         day, base, residual = counter
         traded = 0
@@ -62,7 +64,7 @@ class Symbol:
             if minute.previous_day == day and base is not None:
                 traded = max(0, volume_units(minute.previous) - base - residual)
             day, base, residual = minute.day, None if base is None and cumulative is None else 0, 0
-        residual += minute.residual
+        residual += minute.residual + unheard
         if minute.count == 0:
             return None, Counter(day, cumulative if base is None else base, residual)
         if base is None:
@@ -100,13 +102,13 @@ class Symbol:
             minute.last_tick_time,
         )
 
-    def close(self, minute: Minute) -> Values | None:
+    def close(self, minute: Minute, unheard: int) -> Values | None:
         """Close a minute: its bar, or None when it had no tick. What it says of volume and extremes is kept."""
         del self.minutes[minute.open_time]
         if minute.last is not None:
             self.sequence = max(self.sequence, minute.last.sequence)
             self.received = max(self.received, minute.last.received_at)
-        volume, self.counter = self.volume(self.counter, minute)
+        volume, self.counter = self.volume(self.counter, minute, unheard)
         if minute.count == 0:
             return None
         values = self.values(minute, volume)
@@ -116,13 +118,13 @@ class Symbol:
             self.top, self.bottom, self.top_day = values.high, values.low, minute.day
         return values
 
-    def open_parts(self) -> list[Part]:
-        """The open minutes that have ticks, as they would close now, oldest first."""
+    def open_parts(self, unheard: Callable[[Minute], int]) -> list[Part]:
+        """The open minutes that have ticks, as they would close now, oldest first; `unheard` as in `volume`."""
         parts = []
         counter = self.counter
         for open_time in sorted(self.minutes):
             minute = self.minutes[open_time]
-            volume, counter = self.volume(counter, minute)
+            volume, counter = self.volume(counter, minute, unheard(minute))
             if minute.count:
                 parts.append(Part(open_time, bar_day(minute), self.values(minute, volume)))
         return parts
