@@ -212,6 +212,17 @@ def test_a_symbol_may_fail_alone(frame: str, failure: SymbolFailed) -> None:
     assert changes(session, qsd(XYZ, {"lp": 2}))[0].values["lp"] == 2
 
 
+def test_a_symbol_that_is_refused_after_it_was_served_is_not_completed_by_what_follows() -> None:
+    session = a_session(ABC)
+    session.receive(qsd(ABC, {"lp": 1, "bid": 1}) + completed(ABC), 9)
+    (failed,) = session.receive(permission_denied(ABC) + completed(ABC), 10)
+    assert isinstance(failed, SymbolFailed)
+    served_again = session.receive(qsd(ABC, {"lp": 2}) + completed(ABC), 11)
+    assert isinstance(served_again[0], QuoteChanged)
+    assert (served_again[0].values, served_again[0].is_snapshot) == ({"lp": 2}, True)
+    assert served_again[1] == SnapshotCompleted(ABC)
+
+
 @pytest.mark.parametrize(
     "frame",
     [

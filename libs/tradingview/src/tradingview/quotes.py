@@ -229,6 +229,8 @@ class QuoteSession:
             self.ignored_messages += 1
             return
         if not is_update:
+            # What was known of it is over: the completion that follows a refusal (protocol §4.4) completes nothing.
+            self._books[symbol] = _Book()
             events.append(_failure(symbol, str(status), str(data.get("errmsg", "")), fields))
             return
         if not book.is_complete:
