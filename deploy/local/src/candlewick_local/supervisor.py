@@ -169,7 +169,7 @@ class Supervisor:
                     f"not ready after {READY_WITHIN_S:.0f} s; " + "; ".join(reasons) + f"\nlogs: {self._stack.logs}"
                 )
             self.look()
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def _subscribe_once(self) -> None:
         done = self._stack.data / "subscribed"
