@@ -21,7 +21,8 @@ from tests.support.ingest import ingest, journal, log_of, settings_of, topics_of
 from tests.support.parts import Parts
 from tradingview_simulator import SimulatorSettings, serve
 
-BTC = "BINANCE:BTCUSDT"
+TRAVEL_MS = 1_500
+"""What may lie between sending and receiving on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +160,7 @@ async def test_what_finds_no_room_while_kafka_is_away_is_deaf_and_what_is_heard_
             await log.until(lambda: len({tick.symbol for _, tick in log.ticks}) == len(names))
             await asyncio.to_thread(local_parts.pause, "kafka")
             away = now_ms()
-            await asyncio.sleep(10)  # the outage itself: four times what the buffer holds
+            await asyncio.sleep(8)  # the outage itself: what the buffer holds comes in less
             await asyncio.to_thread(local_parts.resume, "kafka")
             back = now_ms()
             await log.until(lambda: all(log.heard(name, 0, 2**53)[-1][1] > back + 1_000 for name in names))
@@ -170,8 +171,8 @@ async def test_what_finds_no_room_while_kafka_is_away_is_deaf_and_what_is_heard_
             told = {tick.cumulative_volume for tick in log.ticks_of(name)}
             for entry in await journal(simulator.http_url, name):
                 at = entry["sent_at_ms"]
-                if "volume" in entry["fields"] and (start < at < deaf - 50 or again < at < end - 50):
-                    assert entry["fields"]["volume"] in told
+                if "volume" in entry["fields"] and (start < at < deaf - TRAVEL_MS or again < at < end - TRAVEL_MS):
+                    assert entry["fields"]["volume"] in told, (at, start, deaf, again, end)
 
 
 async def test_redis_going_away_disturbs_no_tick_and_quotes_come_back_with_it(

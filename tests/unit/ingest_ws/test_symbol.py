@@ -115,11 +115,31 @@ def test_a_price_whose_time_does_not_come_gets_an_estimate() -> None:
     assert said(tick) == (101.0, 50.0, 1_040, True)
 
 
-def test_a_time_whose_price_does_not_come_is_a_trade_at_the_same_price() -> None:
-    symbol = a_symbol()
+def test_without_volume_a_time_whose_price_does_not_come_is_a_trade_at_the_same_price() -> None:
+    symbol = a_symbol(volume=None)
     symbol.changed({"lp_time": S0 + 60}, T0 + 60_040)
     [tick] = symbol.expire(T0 + 60_290)
-    assert said(tick) == (100.0, 50.0, 60_000, False)
+    assert said(tick) == (100.0, None, 60_000, False)
+    assert not tick.is_baseline
+
+
+def test_with_volume_such_a_time_is_no_trade_and_a_price_that_comes_soon_still_has_it() -> None:
+    symbol = a_symbol()
+    symbol.changed({"lp_time": S0 + 60}, T0 + 60_940)
+    [alone] = symbol.expire(T0 + 61_190)
+    assert said(alone) == (100.0, 50.0, 60_000, False)
+    assert alone.is_baseline
+    [tick] = symbol.changed({"lp": 101.0, "volume": 51.0}, T0 + 61_300)
+    assert (said(tick), tick.is_baseline) == ((101.0, 51.0, 60_000, False), False)
+    assert symbol.changed({"lp": 102.0, "volume": 52.0}, T0 + 61_350) == []
+
+
+def test_a_price_that_comes_long_after_a_time_does_not_have_it() -> None:
+    symbol = a_symbol()
+    symbol.changed({"lp_time": S0 + 60}, T0 + 60_040)
+    symbol.expire(T0 + 60_290)
+    assert symbol.changed({"lp": 101.0}, T0 + 62_000) == []
+    assert said(symbol.expire(T0 + 62_250)[0]) == (101.0, 50.0, 62_000, True)
 
 
 def test_an_estimate_is_never_before_the_last_time_nor_after_the_next() -> None:

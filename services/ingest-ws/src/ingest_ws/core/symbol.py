@@ -5,7 +5,8 @@ Which updates are ticks: a change of price, of cumulative volume or of last time
 Which time a tick has: most messages carry no `lp_time`, and it may come before or after its price (protocol §4.3). So
 a price without a time, or a time without a price, is held up to `HOLD_MS` for the other. A price whose time does not
 come gets `max(lp_time before it, received_at - delay)`, no later than the next `lp_time`, and is marked estimated. A
-time whose price does not come is a trade at the same price.
+time whose price does not come is a trade at the same price where there is no volume. Where there is, a trade would have
+moved it: the time alone is a baseline, and a price that comes soon after the hold still has this time.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from ingest_ws.core.clock import Sequencer
 from ingest_ws.core.fields import DAY_FIELDS, PRICES, VOLUMES, Fields, read, trading_day
 
 HOLD_MS = 250
+CLAIM_MS = 1_000
+"""How long after it came a time without a price waits for one; after `HOLD_MS` its own tick has been made."""
 MOST_HELD = 16
 _NUMBERS = (*PRICES.values(), *VOLUMES.values())
 
@@ -50,9 +53,13 @@ class SymbolFeed:
     Which times are milliseconds and which seconds is told by the names of `Fields` and `QuoteTick`.
     """
 
-    __slots__ = ("_day", "_day_began", "_held", "_last_time", "_numbers", "_open_day", "_quote_only", "_said",
-                 "_sequencer", "_texts", "_told_day", "_told_volume", "_turn", "delay", "identity", "is_heard",
-                 "last_sequence", "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates")  # fmt: skip
+    # fmt: off
+    __slots__ = (
+        "_day", "_day_began", "_held", "_last_time", "_numbers", "_open_day", "_quote_only", "_said", "_sequencer",
+        "_texts", "_told_day", "_told_volume", "_turn", "_unclaimed", "delay", "identity", "is_heard", "last_sequence",
+        "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates",
+    )
+    # fmt: on
 
     def __init__(self, identity: SymbolId, sequencer: Sequencer) -> None:
         self.identity = identity
@@ -80,6 +87,7 @@ class SymbolFeed:
         self._day = -1
         self._day_began = 0
         self._held: list[_Held] = []
+        self._unclaimed: _Held | None = None
 
     @property
     def held_since(self) -> int | None:
@@ -102,6 +110,7 @@ class SymbolFeed:
         if not (has_time or is_news) or not self.is_heard or self._numbers["price"] is None:
             return []
         if has_time and has_price and not self._held:
+            self._unclaimed = None
             return [self._tick(self._observe(now, floor, fields.last_time))]
         observed = self._observe(now, floor, fields.last_time if has_time else None)
         observed.values, observed.said = self._numbers.copy(), self._said.copy()
@@ -123,6 +132,8 @@ class SymbolFeed:
         """The ticks of observations that have been held long enough."""
         due = [held for held in self._held if now - held.received_at >= HOLD_MS]
         self._held = self._held[len(due) :]
+        if due and not due[-1].has_price and due[-1].values["cumulative_volume"] is not None:
+            self._unclaimed = due[-1]
         return [self._tick(held) for held in due]
 
     def flush(self) -> list[wire.Tick]:
@@ -214,7 +225,11 @@ class SymbolFeed:
     def _pair(self, new: _Held) -> list[wire.Tick]:
         """Bring a price and its time together, whichever came first."""
         waiting = self._held
+        unclaimed, self._unclaimed = self._unclaimed, None
         if new.last_time is None:
+            if unclaimed is not None and new.received_at - unclaimed.received_at <= CLAIM_MS:
+                new.last_time = unclaimed.last_time
+                return [self._tick(new)]
             if waiting and not waiting[-1].has_price:
                 self._held = []
                 new.last_time, new.turn = waiting[-1].last_time, waiting[-1].turn
@@ -255,6 +270,7 @@ class SymbolFeed:
                 if held.said[name] < self._day_began:
                     values[name] = None
         volume = values["cumulative_volume"]
+        is_baseline = is_baseline or (not held.has_price and volume is not None)
         if day > self._told_day:
             # Without a time of its own nothing says that the first of a day is a trade and not the roll itself.
             is_baseline = is_baseline or held.last_time is None
