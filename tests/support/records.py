@@ -1,6 +1,6 @@
 """Builders of ticks and marks: a test names what matters to it, the rest is plain."""
 
-from typing import Any
+from typing import Any, Literal, cast
 
 from contracts import wire
 from contracts.intervals import DAY
@@ -8,6 +8,9 @@ from contracts.symbols import SymbolId
 
 T0 = 1_767_225_600_000
 """Thursday 2026-01-01T00:00Z, milliseconds."""
+
+
+State = Literal["heard", "deaf", "left"]
 
 
 def tick(at: int, price: float, cumulative: float | None = None, *, symbol: str = "SIM:A", **more: Any) -> wire.Tick:
@@ -27,7 +30,9 @@ def tick(at: int, price: float, cumulative: float | None = None, *, symbol: str 
 def mark(through: int, *changes: tuple[str, str, int], run: int = 1) -> wire.Mark:
     """A mark with changes `(symbol, state, at)`."""
     return wire.Mark(
-        run=run, through=through, changes=tuple(wire.Change(symbol=s, state=state, at=at) for s, state, at in changes)
+        run=run,
+        through=through,
+        changes=tuple(wire.Change(symbol=s, state=cast(State, state), at=at) for s, state, at in changes),
     )
 
 

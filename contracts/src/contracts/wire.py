@@ -4,7 +4,7 @@ The field sets and values are held equal by tests. What the engine computes with
 Pydantic models; of the rest, bounds are the Pydantic models' word.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -50,14 +50,14 @@ class Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """`contracts.marks.FeedChange`."""
 
     symbol: str
-    state: str
+    state: Literal["heard", "deaf", "left"]
     at: _Millis
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """`contracts.marks.FeedMark`."""
 
-    kind: str = "mark"
+    kind: Literal["mark"] = "mark"
     run: _Run
     through: _Millis
     changes: tuple[Change, ...] = ()
@@ -114,7 +114,7 @@ class Forming(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class IntervalComplete(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """`contracts.bars.IntervalComplete`."""
 
-    kind: str = "interval_complete"
+    kind: Literal["interval_complete"] = "interval_complete"
     interval: str
     open_time: int
     delay: int = 0

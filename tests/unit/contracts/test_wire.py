@@ -72,6 +72,20 @@ def test_bytes_that_are_no_record_are_bad_data_with_a_cause(raw: bytes) -> None:
     assert 0 < len(fault.value.cause) < 300
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"kind":"tick","run":1,"through":1}',
+        b'{"run":1,"through":1,"changes":[{"symbol":"*","state":"sleepy","at":1}]}',
+    ],
+)
+def test_what_is_no_mark_is_refused_by_both_twins(raw: bytes) -> None:
+    with pytest.raises(BadData):
+        marks.FeedMark.decode(raw)
+    with pytest.raises(wire.UNDECODABLE):
+        wire.decode_mark(raw)
+
+
 def test_feed_events_are_told_apart_by_their_type() -> None:
     gap = feed.GapEvent(exchange="SIM", symbol="A", start=1, end=2, at=3)
     assert feed.decode_feed_event(gap.encode()) == gap

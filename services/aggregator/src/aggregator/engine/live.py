@@ -55,8 +55,10 @@ class Live:
             now = time.monotonic()
             if now - partition.marked_at < self._silence_s:
                 continue
-            if not self._connection.is_trusted or not self._is_at_end(partition):
+            if not self._connection.is_trusted:
                 return
+            if not self._is_at_end(partition):
+                continue
             mark = wire.Mark(run=ENGINE_RUN, through=clock.now_ms())
             self._send(topics.TICKS.name, partition.number, topics.MARK_KEY, wire.encode(mark), None)
             partition.marked_at = now

@@ -163,7 +163,7 @@ class PartitionLog:
 
     def restart(self, now: int, heard: Iterable[str]) -> None:
         """Begin the next run with these symbols heard; the caller puts a baseline of each."""
-        self._changes = deque(change for change in self._changes if change.state == Hears.LEFT)
+        self._changes = deque(change for change in self._changes if change.state == Hears.LEFT.value)
         self._begin(now)
         for symbol in heard:
             self.say(symbol, Hears.HEARD, now)
