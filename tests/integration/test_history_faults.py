@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from candlewick_local.parts import RealParts
 from chassis import waiting
-from chassis.kafka import broker as kafka_broker
 from contracts.cache import series_key
 from contracts.history import Series, SyncPriority, SyncStatus
 from contracts.intervals import Interval
-from history_sync import housekeeping, worker
+from history_sync import app, housekeeping, worker
 from history_sync.core import failures
 from tests.support.history import History, history, kinds, replica, request, series, until
 from tests.support.venue import T0, Asked, values, venue
@@ -24,7 +24,7 @@ BTC = series("BINANCE:BTCUSDT", Interval.M1)
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "LONGEST_S", 0.5)
-    monkeypatch.setattr(kafka_broker, "PUBLISH_WITHIN_S", 2.0)
+    monkeypatch.setattr(app, "TELL_WITHIN_S", 3.0)
     monkeypatch.setattr(housekeeping, "TELLING_MS", 500)
     monkeypatch.setattr(worker, "FINISH_WITHIN_S", 0.5)
     monkeypatch.setattr(failures, "FIRST_RETRY_MS", 50)
@@ -61,6 +61,11 @@ def asked_for(asked: Asked) -> str:
     """The symbol that a connection asked for."""
     [spec] = [packet.params[2] for packet in asked.heard if isinstance(packet, Message) and "resolve" in packet.method]
     return str(spec).split('"')[3]
+
+
+def lost() -> float:
+    """Jobs that went to another worker so far."""
+    return REGISTRY.get_sample_value("history_jobs_total", {"fate": "lost"}) or 0.0
 
 
 async def stored_times(own: History, wanted: Series = BTC) -> list[int]:
@@ -207,9 +212,11 @@ async def test_mongodb_away_in_the_middle_loses_nothing(own: History, away: Call
     assert await stored_times(own) == ALL
 
 
-async def test_kafka_away_in_the_middle_loses_no_request_and_no_event(own: History, away: Callable[[str], Any]) -> None:
-    gate = Gate()
-    async with venue(gate) as at, replica(own.settings(at.url), own.topics):
+async def test_kafka_away_in_the_middle_loses_no_request_no_event_and_no_lease(
+    own: History, away: Callable[[str], Any]
+) -> None:
+    gate, lost_before = Gate(), lost()
+    async with venue(gate) as at, replica(own.settings(at.url, history_lease_s=1.0), own.topics):
         await own.ask(request("told", BTC))
         async with asyncio.timeout(30):
             await gate.reached.wait()
@@ -223,6 +230,7 @@ async def test_kafka_away_in_the_middle_loses_no_request_and_no_event(own: Histo
         await until(is_told, "the end is told")
         await own.ask(request("next", series("X:NEXT", Interval.M1)))
         assert (await own.done("next")).status is SyncStatus.COMPLETED
+    assert lost() == lost_before
 
 
 async def test_redis_away_slows_nothing_and_stale_answers_are_dropped_when_it_is_back(

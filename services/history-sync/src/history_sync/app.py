@@ -39,6 +39,8 @@ PROGRAM = Program(
     about="Fetches price history from TradingView on request and stores it where nothing better is known.",
 )
 NAME = "history-sync"
+TELL_WITHIN_S = 10.0
+"""How long an event may take until it is safe; while Kafka is away, ended jobs are told of later."""
 _REQUESTS_AT_ONCE = 50
 
 _log = logs.get("history_sync.app")
@@ -100,7 +102,7 @@ async def _sync(  # noqa: PLR0917 - what the process is made of
         settings.history_workers, settings.fetch_deadline_s, settings.history_attempts, settings.history_lease_s
     )
     queue = Queue(mongo, db, settings.history_replica, limits.lease_s)
-    events = Events(publisher(broker), topics.events)
+    events = Events(publisher(broker, TELL_WITHIN_S), topics.events)
     teller = Teller(queue, events, now_ms)
     cached = CachedSeries(redis)
     workers = Workers(

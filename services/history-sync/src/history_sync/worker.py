@@ -80,6 +80,7 @@ class Workers:
         self._ready = ready
         self._stop = stop
         self._running: set[asyncio.Task[None]] = set()
+        self._letting_go: set[str] = set()
         self._give_up = asyncio.Event()
         self._failed_at: float | None = None
 
@@ -136,22 +137,24 @@ class Workers:
                 await self._give_back(lease)
         finally:
             call.cut()
+            self._letting_go.discard(lease.token)
             for task in (work, renewal, ending):
                 task.cancel()
             await asyncio.gather(work, renewal, ending, return_exceptions=True)
 
     async def _renew(self, lease: Lease) -> None:
-        """Return when the lease is another's."""
+        """Return when the lease is another's; a worker that is letting go of it finds that out by itself."""
         while True:
             await asyncio.sleep(self._limits.lease_s / 3)
             with suppress(Unavailable):
-                if not await self._queue.renew(lease):
+                if not await self._queue.renew(lease) and lease.token not in self._letting_go:
                     return
 
     async def _give_back(self, lease: Lease) -> None:
         try:
             async with asyncio.timeout(_GIVE_BACK_WITHIN_S):
-                await self._queue.give_back(lease, self._now_ms())
+                if not await self._queue.give_back(lease, self._now_ms()):
+                    return
         except (Unavailable, TimeoutError) as error:
             _log.warning("a job waits for its lease to end", job=lease.job.job_id, cause=str(error))
         else:
@@ -186,6 +189,7 @@ class Workers:
         if not isinstance(verdict, Retry):
             await self._finish(lease, failed(verdict))
             return
+        self._letting_go.add(lease.token)
         _log.warning("trying later", job=lease.job.job_id, cause=str(away), in_ms=verdict.wait_ms)
         if await self._wait(lambda: self._queue.postpone(lease, verdict.wait_ms, self._now_ms())):
             metrics.JOBS.labels("retried").inc()
@@ -194,6 +198,7 @@ class Workers:
 
     async def _finish(self, lease: Lease, outcome: Outcome) -> None:
         job = lease.job.job_id
+        self._letting_go.add(lease.token)
         if not await self._wait(lambda: self._queue.finish(lease, outcome, self._now_ms())):
             self._lost(lease)
             return
