@@ -97,6 +97,16 @@ def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_
     feed.failed("SIM:A", "no_such_symbol", T0 + 30)
 
 
+def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_sent() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.take(0, T0 + 20)
+    feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + 1_000)
+    assert feed.room.used > 0
+    feed.disown(0)
+    assert (feed.room.used, feed.lost_ticks) == (0, 2)
+
+
 def test_a_refused_symbol_stays_wanted_with_its_reason() -> None:
     feed = a_feed(A)
     heard(feed, A, T0 + 10)

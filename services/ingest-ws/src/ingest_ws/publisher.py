@@ -123,6 +123,7 @@ class TickPublisher:
             while (batch := self._feed.take(partition, now)) is not None:
                 await self._deliver(partition, batch)
                 now = self._now()
+                self._feed.present(now)
             if is_last:
                 if (batch := self._feed.take(partition, now, is_last=True)) is not None:
                     await self._deliver(partition, batch)

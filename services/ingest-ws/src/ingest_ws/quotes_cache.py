@@ -46,13 +46,14 @@ class QuotesCache:
             if not await self._write(names, clock):
                 self._feed.changed_quotes |= due & self._feed.symbols.keys()
                 return
-        for names in _portions(sorted(self._gone - self._feed.symbols.keys())):
+        gone = set(self._gone)
+        for names in _portions(sorted(gone - self._feed.symbols.keys())):
             if (
                 await self._best_effort(self._redis.delete(*(quote_key(SymbolId.parse(name)) for name in names)))
                 is None
             ):
                 return
-        self._gone.clear()
+        self._gone -= gone
 
     def _stale(self, clock: float) -> set[str]:
         return {

@@ -13,7 +13,7 @@ from chassis.kafka.broker import Publish
 from chassis.probes import Readiness
 from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
-from contracts.errors import BadData
+from contracts.errors import BadData, Unavailable
 from contracts.feed import ConnectionEvent, SymbolErrorEvent, SymbolStatus
 from contracts.topics import CONTROL, FEED, STATUS, SUBSCRIPTIONS, TICKS, Topic, partition_of
 from ingest_ws import metrics
@@ -117,7 +117,7 @@ class Reports:
             async with asyncio.timeout(_FLUSH_WITHIN_S):
                 while (report := self._next()) is not None:
                     await self._send(report)
-        except (TimeoutError, OSError) as error:
+        except (TimeoutError, Unavailable) as error:
             _log.warning("reports are left unsent", count=len(self._waiting) + 1, cause=str(error))
 
     def _place(self, status: SymbolStatus) -> int:

@@ -7,23 +7,36 @@ from contracts.ticks import SEQUENCE_SLOTS
 TRAVEL_MS = 1_000
 """A greeting travels: a difference of clocks that this explains is not corrected."""
 REMEMBERED_GREETINGS = 8
+MOST_CORRECTED_MS = 300_000
+"""A greeting that differs by more tells of a broken clock, its own or ours: it corrects nothing."""
 AWAY_MS = 1_000
 
 
 class FeedClock:
-    """Our clock, corrected by what the provider's greetings say of theirs, never going back within a process."""
+    """Our clock, corrected by what the provider's greetings say of theirs, never going back within a process.
+
+    Where a correction, or a step of the wall clock, would take it back, it runs at half speed until it is right: marks
+    and deadlines go on. `ignored_greetings` counts those that differ by too much.
+    """
 
     def __init__(self) -> None:
         self._ahead: deque[int] = deque(maxlen=REMEMBERED_GREETINGS)
         self._last = 0
+        self._wall = 0
+        self.ignored_greetings = 0
 
     def read(self, wall_ms: int) -> int:
         """The feed's instant when the wall clock of this machine shows `wall_ms`."""
-        self._last = max(self._last, wall_ms - self.offset_ms)
+        passed, self._wall = max(0, wall_ms - self._wall), wall_ms
+        right = wall_ms - self.offset_ms
+        self._last = right if right >= self._last else min(self._last + passed // 2, self._last + AWAY_MS // 2)
         return self._last
 
     def greeted(self, server_time_ms: int, wall_ms: int) -> None:
         """A hello (protocol §1.4) with the server's clock came at `wall_ms`."""
+        if abs(wall_ms - server_time_ms) > MOST_CORRECTED_MS:
+            self.ignored_greetings += 1
+            return
         self._ahead.append(wall_ms - server_time_ms)
 
     @property

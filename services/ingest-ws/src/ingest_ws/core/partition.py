@@ -39,14 +39,16 @@ class Entry(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Records for one append, in order: ticks, then at most one mark."""
+    """Records for one append, in order: last marks of runs that are over, ticks, then at most one mark."""
 
     ticks: tuple[Entry, ...]
     mark: bytes | None
+    farewells: tuple[bytes, ...] = ()
 
     def records(self) -> list[tuple[bytes, bytes]]:
         """Key and value of each."""
-        records = [(entry.key, entry.value) for entry in self.ticks]
+        records = [(MARK_KEY, farewell) for farewell in self.farewells]
+        records += [(entry.key, entry.value) for entry in self.ticks]
         if self.mark is not None:
             records.append((MARK_KEY, self.mark))
         return records
@@ -83,6 +85,8 @@ class PartitionLog:
         self._oldest: deque[int] = deque()
         """Receive times in the queue, each the least of those behind it: the first is the least of all."""
         self._taken: Batch | None = None
+        self._farewells: deque[bytes] = deque()
+        """What runs that are over had still to say, in marks that vouch for nothing."""
         self._told: list[wire.Change] = []
         self._changes: deque[wire.Change] = deque()
         self._slot = now // GRID_MS
@@ -146,14 +150,15 @@ class PartitionLog:
             return None
         ticks = tuple(self._pop() for _ in range(min(len(self._queue), MOST_TICKS)))
         mark = self._mark(now, held_since) if is_last or self.is_due(now) else None
-        if not ticks and mark is None:
+        if not ticks and mark is None and not self._farewells:
             return None
-        self._taken = Batch(ticks, mark)
+        self._taken = Batch(ticks, mark, tuple(self._farewells))
         return self._taken
 
     def acknowledged(self) -> None:
         """The batch under way is in the log."""
-        self._done()
+        for _ in self._done().farewells:
+            self._farewells.popleft()
 
     def failed(self) -> None:
         """Whether the batch under way is in the log is not known, so its ticks count as lost."""
@@ -161,12 +166,37 @@ class PartitionLog:
         self.lost_ticks += len(self._done().ticks)
         self._has_failed = True
 
+    def abandon(self) -> None:
+        """The partition is somebody else's: what waits for it is lost, and its room is free."""
+        waiting = len(self._queue) + (len(self._taken.ticks) if self._taken is not None else 0)
+        self.lost_ticks += waiting
+        self._room.give(sum(len(entry.value) for entry in self._queue))
+        self._queue.clear()
+        if self._taken is not None:
+            self._done()
+
     def restart(self, now: int, heard: Iterable[str]) -> None:
-        """Begin the next run with these symbols heard; the caller puts a baseline of each."""
+        """Begin the next run with these symbols heard; the caller puts a baseline of each.
+
+        What the old run had not yet said of where its hearing ended goes first, under its own number.
+        """
+        ended = [change for change in self._changes if change.state != Hears.HEARD.value]
+        for start in range(0, len(ended), MOST_CHANGES):
+            told = tuple(ended[start : start + MOST_CHANGES])
+            self._farewells.append(wire.encode(wire.Mark(run=self.run, through=0, changes=told)))
         self._changes = deque(change for change in self._changes if change.state == Hears.LEFT.value)
         self._begin(now)
         for symbol in heard:
             self.say(symbol, Hears.HEARD, now)
+
+    def close(self) -> None:
+        """The partition is given away: what waits or is under way counts as lost, and its room is given back."""
+        waiting = [*self._queue, *(self._taken.ticks if self._taken is not None else ())]
+        self.lost_ticks += len(waiting)
+        self._room.give(sum(len(entry.value) for entry in waiting))
+        self._queue.clear()
+        self._oldest.clear()
+        self._taken = None
 
     def _pop(self) -> Entry:
         entry = self._queue.popleft()
