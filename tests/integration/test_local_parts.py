@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from candlewick_local.children import Children
 from candlewick_local.errors import Refusal
 from candlewick_local.identity import identity_of, is_alive
-from candlewick_local.parts import KAFKA, MONGO, NAMES, REDIS, PartPorts, RealParts
+from candlewick_local.parts import KAFKA, MONGO, REDIS, PartPorts, RealParts
 from tests.support.parts import Parts
 
 
@@ -76,26 +76,33 @@ def local_parts_answers(parts: RealParts, name: str) -> bool:
 OWNER = """
 import sys, time
 from pathlib import Path
-from candlewick_local.parts import RealParts
-with RealParts(Path(sys.argv[1])) as parts:
-    print(*(parts.pid(name) for name in ("kafka", "mongo", "redis")), flush=True)
+from candlewick_local.children import Children
+folder = Path(sys.argv[1])
+with Children(folder) as children:
+    for name in ("awake", "paused"):
+        child = children.start(name, ["/bin/sleep", "600"], {}, folder / "log")
+        while Path(f"/proc/{child.pid}/comm").read_text() != "sleep\\n":
+            time.sleep(0.01)
+        print(child.pid, flush=True)
+    child.signal(19)
+    print("started", flush=True)
     time.sleep(600)
 """
 
 
-def test_no_part_outlives_an_owner_that_is_killed_and_the_folder_can_be_owned_again(tmp_path: Path) -> None:
+def test_no_child_outlives_an_owner_that_is_killed_and_the_folder_can_be_owned_again(tmp_path: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
-    children = [identity_of(int(pid)) for pid in owner.stdout.readline().split()]
-    assert len(children) == 3
+    children = [identity_of(int(owner.stdout.readline())) for _ in range(2)]
+    assert owner.stdout.readline() == "started\n"
     owner.kill()
     owner.wait()
     owner.stdout.close()
     for child in children:
         assert child is not None
         until(lambda child=child: not is_alive(child))  # type: ignore[misc]
-    with RealParts(tmp_path) as parts:
-        assert all(local_parts_answers(parts, name) for name in NAMES)
+    with Children(tmp_path):
+        pass
 
 
 def test_parts_started_from_a_thread_that_ends_go_on(local_parts: RealParts) -> None:
