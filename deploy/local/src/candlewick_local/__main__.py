@@ -11,13 +11,15 @@ from candlewick_local.errors import Refusal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command to its exit code: 0 done, 1 refused with a sentence on standard error, 2 wrong usage."""
+    """Run one command to its exit code: 0 done, 1 refused with a sentence on standard error, 2 wrong usage, 130 Ctrl-C."""
     arguments = _parser().parse_args(argv)
     try:
         return _command(arguments)
     except Refusal as refusal:
         print(f"candlewick: {refusal}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _command(arguments: argparse.Namespace) -> int:

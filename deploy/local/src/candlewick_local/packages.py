@@ -73,9 +73,12 @@ def fetch_jars(part: str, version_of: str, folder: Path) -> Path:
             beside.mkdir(exist_ok=True)
             missing = [pin for pin in pins if not (beside / pin.file_name).exists()]
             with ThreadPoolExecutor(max_workers=8) as pool:
-                done = 0
-                for done, _ in enumerate(pool.map(lambda pin: _fetch_jar(part, pin, beside), missing), 1):
-                    _show_progress(part, done, len(missing))
+                try:
+                    for done, _ in enumerate(pool.map(lambda pin: _fetch_jar(part, pin, beside), missing), 1):
+                        _show_progress(part, done, len(missing))
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
             shutil.rmtree(beside / ".download", ignore_errors=True)
     return place
 
