@@ -11,7 +11,7 @@ from candlewick_local.errors import Refusal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command to its exit code: 0 done, 1 refused with a sentence on standard error, 2 wrong usage, 130 Ctrl-C."""
+    """Run one command to its exit code: 0 done, 1 refused with a sentence on stderr, 2 wrong usage, 130 Ctrl-C."""
     arguments = _parser().parse_args(argv)
     try:
         return _command(arguments)
