@@ -90,7 +90,9 @@ async def test_heartbeats_are_answered_and_do_not_lengthen_the_wait() -> None:
 
 async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
     async with venue(nothing) as at:
+        began = time.monotonic()
         assert (await unavailable(at.url, 0.5)).cause == "deadline"
+        assert time.monotonic() - began < 5.0
 
 
 async def test_a_fetch_can_be_cut_short_from_outside() -> None:
