@@ -1,5 +1,7 @@
 """The feed's instant, its order of observations, and whether the process was away."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,24 @@ def test_a_difference_that_travel_explains_is_not_corrected() -> None:
     clock = FeedClock()
     clock.greeted(100_000, 100_900)
     assert clock.read(200_000) == 200_000
+
+
+def test_time_goes_on_while_a_correction_or_a_step_back_is_made_up_for() -> None:
+    clock = FeedClock()
+    clock.read(1_000_000)
+    clock.greeted(800_000, 1_000_000)
+    corrected = [clock.read(1_000_000 + step) for step in range(250, 420_001, 250)]
+    assert all(later > earlier for earlier, later in pairwise(corrected)), "marks and deadlines go on"
+    assert corrected[-1] == 1_220_000, "it is right in the end"
+    before = clock.read(1_430_000)
+    assert clock.read(1_425_000) >= before
+    assert clock.read(1_425_500) > before
+
+
+def test_a_greeting_from_another_century_corrects_nothing() -> None:
+    clock = FeedClock()
+    assert not clock.greeted(10**14, 1_000_000)
+    assert clock.read(1_000_000) == 1_000_000
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1))

@@ -167,3 +167,25 @@ def test_the_last_batch_does_not_wait_for_the_grid() -> None:
     log = a_log()
     put(log, T0 + 10)
     assert mark_of(log.take(T0 + 12, None, is_last=True)).through == T0 + 11
+
+
+def test_what_a_run_had_to_say_of_its_end_is_said_though_its_batch_failed() -> None:
+    log, fold = a_log(), Hearing()
+
+    def deliver(batch: Batch | None) -> None:
+        for name, value in (batch or Batch((), None)).records():
+            if name == MARK_KEY:
+                fold.apply(wire.decode_mark(value), T0 + 60_000)
+        log.acknowledged()
+
+    log.say(A, Hears.HEARD, T0 + 100)
+    deliver(log.take(T0 + 250, None))
+    deliver(log.take(T0 + 25_000, None))
+    log.say(A, Hears.DEAF, T0 + 1_000)
+    assert log.take(T0 + 25_250, None) is not None
+    log.failed()
+    log.restart(T0 + 25_300, [])
+    deliver(log.take(T0 + 25_500, None))
+    assert fold.unheard(A, T0 + 100, T0 + 25_500) == [(T0 + 1_000, T0 + 25_500)], "silence found out is not forgotten"
+    deliver(log.take(T0 + 25_750, None))
+    assert [name for name, _ in (log.take(T0 + 26_000, None) or Batch((), None)).records()] == [MARK_KEY], "said once"

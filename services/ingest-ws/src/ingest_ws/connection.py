@@ -40,7 +40,7 @@ PULSE_S = 0.025
 EXPIRE_MS = 20
 """How often what is held is looked through."""
 STABLE_S = 60.0
-_OPEN_WITHIN_S = 15.0
+_OPEN_WITHIN_S = 8.0
 _SEND_WITHIN_S = 10.0
 _IDLE_S = 0.2
 _ID_LETTERS = string.ascii_letters + string.digits
@@ -69,6 +69,8 @@ class Provider:
         self._version = -1
         """Of the feed's symbols, when the session was last brought to them."""
         self._heard_until = 0
+        self._is_recreated = False
+        """Whether the session was lost and has told nothing since."""
         self._refused = False
 
     def now(self) -> int:
@@ -149,6 +151,7 @@ class Provider:
         """Pump frames until the connection ends, which is told by `Ended` or an error of the network."""
         now = self._present()
         self._heard_until = expired_at = now
+        self._is_recreated = False
         self._version = -1
         session = QuoteSession(_session_id(), now, auth_token=self._token, fast_list_ms=0)
         while True:
@@ -212,6 +215,7 @@ class Provider:
                     raw = msgspec.json.encode({"symbol": event.symbol, "changed": event.changed})
                     self._reports.dead_letter(error, raw, connection=self._number, at=now)
             elif type(event) is SnapshotCompleted:
+                self._is_recreated = False
                 self._feed.completed(event.symbol, now)
             else:
                 self._handle_rare(session, event, now, ready)
@@ -220,7 +224,8 @@ class Provider:
         match event:
             case HelloReceived(server_time_ms=server_time_ms):
                 if server_time_ms is not None:
-                    self._clock.greeted(server_time_ms, now_ms())
+                    if not self._clock.greeted(server_time_ms, now_ms()):
+                        _log.warning("a greeting tells of a broken clock, and corrects nothing", said_ms=server_time_ms)
                 self.state = None
                 ready.set(TRADINGVIEW, True)
                 _log.info("connected", connection=self._number, symbols=len(self._subscribed))
@@ -241,6 +246,9 @@ class Provider:
             case SessionLost(reason=reason, detail=detail):
                 _log.warning("session lost", connection=self._number, reason=reason, detail=detail)
                 self._feed.deafened(list(self._subscribed), now, now)
+                if self._is_recreated:
+                    raise Ended(Ending("session_lost", f"the session was lost twice without data: {reason}"[:300]))
+                self._is_recreated = True
                 session.recreate(_session_id(), now)
             case Stalled(reason=reason):
                 self._event("stalled", reason, now)

@@ -16,14 +16,13 @@ class FeedClock:
     """Our clock, corrected by what the provider's greetings say of theirs, never going back within a process.
 
     Where a correction, or a step of the wall clock, would take it back, it runs at half speed until it is right: marks
-    and deadlines go on. `ignored_greetings` counts those that differ by too much.
+    and deadlines go on.
     """
 
     def __init__(self) -> None:
         self._ahead: deque[int] = deque(maxlen=REMEMBERED_GREETINGS)
         self._last = 0
         self._wall = 0
-        self.ignored_greetings = 0
 
     def read(self, wall_ms: int) -> int:
         """The feed's instant when the wall clock of this machine shows `wall_ms`."""
@@ -32,12 +31,12 @@ class FeedClock:
         self._last = right if right >= self._last else min(self._last + passed // 2, self._last + AWAY_MS // 2)
         return self._last
 
-    def greeted(self, server_time_ms: int, wall_ms: int) -> None:
-        """A hello (protocol §1.4) with the server's clock came at `wall_ms`."""
+    def greeted(self, server_time_ms: int, wall_ms: int) -> bool:
+        """A hello (protocol §1.4) with the server's clock came at `wall_ms`; false if it cannot be right."""
         if abs(wall_ms - server_time_ms) > MOST_CORRECTED_MS:
-            self.ignored_greetings += 1
-            return
+            return False
         self._ahead.append(wall_ms - server_time_ms)
+        return True
 
     @property
     def offset_ms(self) -> int:

@@ -79,7 +79,6 @@ class Feed:
         for name in gone:
             self._drop(self.symbols[name])
         self._logs[partition].abandon()
-        self._logs[partition].close()
         self._lost_before += self._logs[partition].lost_ticks
         del self._logs[partition], self._members[partition]
         return gone

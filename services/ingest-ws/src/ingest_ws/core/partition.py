@@ -189,15 +189,6 @@ class PartitionLog:
         for symbol in heard:
             self.say(symbol, Hears.HEARD, now)
 
-    def close(self) -> None:
-        """The partition is given away: what waits or is under way counts as lost, and its room is given back."""
-        waiting = [*self._queue, *(self._taken.ticks if self._taken is not None else ())]
-        self.lost_ticks += len(waiting)
-        self._room.give(sum(len(entry.value) for entry in waiting))
-        self._queue.clear()
-        self._oldest.clear()
-        self._taken = None
-
     def _pop(self) -> Entry:
         entry = self._queue.popleft()
         if self._oldest[0] == entry.received_at:
