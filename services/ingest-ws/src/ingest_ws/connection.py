@@ -223,9 +223,8 @@ class Provider:
     def _handle_rare(self, session: QuoteSession, event: QuoteEvent, now: int, ready: Readiness) -> None:
         match event:
             case HelloReceived(server_time_ms=server_time_ms):
-                if server_time_ms is not None:
-                    if not self._clock.greeted(server_time_ms, now_ms()):
-                        _log.warning("a greeting tells of a broken clock, and corrects nothing", said_ms=server_time_ms)
+                if server_time_ms is not None and not self._clock.greeted(server_time_ms, now_ms()):
+                    _log.warning("a greeting tells of a broken clock, and corrects nothing", said_ms=server_time_ms)
                 self.state = None
                 ready.set(TRADINGVIEW, True)
                 _log.info("connected", connection=self._number, symbols=len(self._subscribed))
