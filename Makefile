@@ -7,6 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 ARGS ?=
 ONLY ?=
+WORKERS ?= 3
 ALL ?=
 UPGRADE ?=
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -34,8 +35,8 @@ run: $(HAVE_ENVIRONMENT) ## the whole system until Ctrl-C; ARGS="--free-ports", 
 smoke: $(HAVE_ENVIRONMENT) ## the whole system once: live tick to answered bar, one line of verdict
 	@$(RUN) -m candlewick_local smoke
 
-test: $(HAVE_ENVIRONMENT) ## unit, contract, integration and e2e; ARGS="-k name"
-	@$(RUN) -m pytest -m "unit or contract or integration or e2e" $(ARGS)
+test: $(HAVE_ENVIRONMENT) ## unit, contract, integration and e2e, in WORKERS processes; ARGS="-k name"
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile -m "unit or contract or integration or e2e" $(ARGS)
 
 test-unit: $(HAVE_ENVIRONMENT) ## unit and contract, with nothing running
 	@$(RUN) -m pytest -m "unit or contract" $(ARGS)
