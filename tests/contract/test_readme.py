@@ -25,7 +25,7 @@ PROCESSES: dict[str, type[Settings]] = {
     "history-sync": HistorySettings,
     "query-api": ApiSettings,
 }
-SERVICES = {
+SERVICES: dict[str, list[type[Settings]]] = {
     "ingest-ws": [IngestSettings],
     "aggregator": [EngineSettings, SinkSettings],
     "history-sync": [HistorySettings],
