@@ -16,9 +16,12 @@ from candlewick_local.children import Children
 from candlewick_local.errors import Refusal
 from candlewick_local.folders import LOCAL
 from candlewick_local.parts import RealParts
+from chassis.clock import now_ms
 
 VARIABLES = ("KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "REDIS_URL")
 FOLDER = LOCAL / "test"
+SETTLED_MS = 60_000
+"""A folder that changed less than this ago may belong to a session that is just taking it."""
 
 
 class Parts(Protocol):
@@ -73,6 +76,8 @@ def started_parts(folder: Path = FOLDER) -> Iterator[RealParts]:
 def sweep(folder: Path) -> None:
     """Delete what sessions that have ended left behind, processes and data; leave those that run alone."""
     for left in folder.glob("parts-*"):
+        if now_ms() - left.stat().st_mtime_ns // 1_000_000 < SETTLED_MS:
+            continue
         try:
             with Children(left):
                 pass
