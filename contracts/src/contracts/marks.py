@@ -150,7 +150,7 @@ class Hearing:
         """
         start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
         for piece in self._pieces.get(symbol, ()):
-            if piece.start <= start and self._end(piece) >= end:
+            if piece.start <= start and end <= (self._through[piece.run] if piece.end is None else piece.end):
                 return 0
         cost = 0
         reached = open_time

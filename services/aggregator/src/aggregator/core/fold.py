@@ -1,11 +1,14 @@
 """The fold of one partition of the tick log: ticks open and change minutes, marks close them and every longer bar."""
 
+from bisect import insort
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from aggregator.core.longer import Chain, Level, Part
+import msgspec
+
+from aggregator.core.longer import Chain, Level, Part, Values
 from aggregator.core.minute import Minute
 from aggregator.core.rules import Rules
 from aggregator.core.symbol import Counter, Symbol, bar_day
@@ -30,7 +33,10 @@ class Kind(StrEnum):
     DEAD = "dead"
 
 
-class Issue(NamedTuple):
+BAR, COMPLETE = Kind.BAR, Kind.COMPLETE
+
+
+class Issue(msgspec.Struct, frozen=True, gc=False):
     """One record the fold issues, in order. `record` of a dead one is its cause: the caller holds the raw record."""
 
     kind: Kind
@@ -166,7 +172,7 @@ class PartitionFold:
     def _join(self, key: bytes, tick: wire.Tick) -> Symbol:
         symbol = Symbol(SymbolId(tick.exchange, tick.symbol), key, tick, self._chain)
         self._symbols[key] = symbol
-        self._sorted = sorted(self._symbols.values(), key=lambda member: member.name)
+        insort(self._sorted, symbol, key=lambda member: member.name)
         if self.clock:
             self._begin_class(symbol.delay_ms)
         return symbol
@@ -262,22 +268,22 @@ class PartitionFold:
 
     def _pass(self, delay_ms: int, boundary: int) -> None:
         """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary."""
-        chain = self._chain
+        chain, current = self._chain, self._current
         members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
         count = 0
         opened = boundary - MINUTE
         for symbol in members:
             symbol.floor = max(symbol.floor, boundary)
-            due = [open_time for open_time in symbol.minutes if open_time <= opened]
-            if len(due) > 1:
-                due.sort()
-            for open_time in due:
-                minute = symbol.minutes[open_time]
-                values = symbol.close(minute, self._unheard_units(symbol, minute))
-                if self._current.get(symbol.key) is minute:
-                    del self._current[symbol.key]
+            minutes = symbol.minutes
+            for open_time in sorted(minutes) if len(minutes) > 1 else tuple(minutes):
+                if open_time > opened:
+                    break
+                minute = minutes.pop(open_time)
+                if current.get(symbol.key) is minute:
+                    del current[symbol.key]
+                values = symbol.close(minute, 0 if minute.entered is None else self._unheard_units(symbol, minute))
                 if values is not None:
-                    self._close_bar(symbol, chain.minute, Part(open_time, bar_day(minute), values))
+                    self._close_bar(symbol, chain.minute, open_time, bar_day(minute), values)
                     count += 1
         self._complete(chain.minute, opened, delay_ms, count)
         for index, level in enumerate(chain.longer):
@@ -286,8 +292,8 @@ class PartitionFold:
             opened = level.open_time(boundary - 1, (boundary - 1) - (boundary - 1) % DAY)
             count = 0
             for symbol in members:
-                for part in symbol.roll_up.close(index, opened):
-                    self._close_bar(symbol, level, part)
+                for label, values in symbol.roll_up.close(index, opened):
+                    self._close_bar(symbol, level, label, label, values)
                     count += 1
             self._complete(level, opened, delay_ms, count)
         if boundary % DAY == 0:
@@ -295,11 +301,12 @@ class PartitionFold:
 
     def _complete(self, level: Level, open_time: int, delay_ms: int, count: int) -> None:
         record = wire.IntervalComplete(interval=level.name, open_time=open_time, delay=delay_ms // 1000, count=count)
-        self.issues.append(Issue(Kind.COMPLETE, None, record))
+        self.issues.append(Issue(COMPLETE, None, record))
 
-    def _close_bar(self, symbol: Symbol, level: Level, part: Part) -> None:
-        open_time, _, values = part
-        close_time = level.close_time(open_time)
+    def _close_bar(self, symbol: Symbol, level: Level, open_time: int, day: int, values: Values) -> None:
+        close_time = open_time + level.step if level.step else level.close_time(open_time)
+        volume = values.volume
+        identity = symbol.id
         bar = wire.Bar(
             interval=level.name,
             open_time=open_time,
@@ -308,17 +315,18 @@ class PartitionFold:
             high=values.high,
             low=values.low,
             close=values.close,
-            volume=None if values.volume is None else volume_of(values.volume),
+            volume=None if volume is None else volume_of(volume),
             tick_count=values.tick_count,
             first_tick_time=values.first_tick_time,
             last_tick_time=values.last_tick_time,
             gap_ms=self._gap_ms(symbol, open_time, close_time),
-            exchange=symbol.id.exchange,
-            symbol=symbol.id.symbol,
+            exchange=identity.exchange,
+            symbol=identity.symbol,
             origin=TICKS,
         )
-        self.issues.append(Issue(Kind.BAR, symbol.key, bar))
-        symbol.roll_up.add(level, part)
+        self.issues.append(Issue(BAR, symbol.key, bar))
+        if level.parents:
+            symbol.roll_up.add(level, open_time, day, values)
 
     def _forming_bar(self, symbol: Symbol, level: Level, part: Part) -> wire.FormingBar:
         open_time, _, values = part

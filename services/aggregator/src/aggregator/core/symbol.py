@@ -1,7 +1,8 @@
 """The state of one symbol: its open minutes, its counter of cumulative volume, its day's extremes, its longer bars."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from aggregator.core.longer import Chain, Part, RollUp, Values
 from aggregator.core.minute import Minute
@@ -11,7 +12,7 @@ from contracts.intervals import DAY
 from contracts.symbols import SymbolId
 
 
-class Counter(NamedTuple):
+class Counter(msgspec.Struct, frozen=True, gc=False):
     """How far a trading day's cumulative volume had come (1e-8; None: unknown), and what of it no bar may claim."""
 
     day: int
@@ -57,7 +58,7 @@ class Symbol:
         what a day had traded before it was heard, if it was first seen in this minute. A day begins from zero. A minute
         of baselines only moves nothing and hands on its residual.
         """
-        day, base, residual = counter
+        day, base, residual = counter.day, counter.reached, counter.residual
         traded = 0
         cumulative = minute.cumulative_units() if minute.day >= day else None
         if minute.day > day:
@@ -103,19 +104,20 @@ class Symbol:
         )
 
     def close(self, minute: Minute, unheard: int) -> Values | None:
-        """Close a minute: its bar, or None when it had no tick. What it says of volume and extremes is kept."""
-        del self.minutes[minute.open_time]
-        if minute.last is not None:
-            self.sequence = max(self.sequence, minute.last.sequence)
-            self.received = max(self.received, minute.last.received_at)
+        """Close a minute taken out of `minutes`: its bar, or None without a tick; its volume and extremes are kept."""
+        last = minute.last
+        if last is not None:
+            self.sequence = max(self.sequence, last.sequence)
+            self.received = max(self.received, last.received_at)
         volume, self.counter = self.volume(self.counter, minute, unheard)
         if minute.count == 0:
             return None
         values = self.values(minute, volume)
-        if self.top_day == minute.day:
-            self.top, self.bottom = max(self.top, values.high), min(self.bottom, values.low)
-        else:
+        if self.top_day != minute.day:
             self.top, self.bottom, self.top_day = values.high, values.low, minute.day
+            return values
+        self.top = max(self.top, values.high)
+        self.bottom = min(self.bottom, values.low)
         return values
 
     def open_parts(self, unheard: Callable[[Minute], int]) -> list[Part]:
