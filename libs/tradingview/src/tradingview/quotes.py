@@ -17,6 +17,7 @@ from tradingview.connection import ANONYMOUS, Connection, reject
 from tradingview.errors import Misuse
 from tradingview.quote_events import QuoteChanged, QuoteEvent, SessionLost, SnapshotCompleted, SymbolFailed
 from tradingview.quote_fields import FIELDS, merged, without_void
+from tradingview.rhythm import Rhythm
 
 __all__ = ["QuoteChanged", "QuoteEvent", "QuoteSession", "SessionLost", "SnapshotCompleted", "SymbolFailed"]
 
@@ -32,6 +33,9 @@ FAST_LIST_AT_MOST_MS = 1_000
 SNAPSHOT_MS = 5_000
 """A snapshot is taken for complete so long after its first data, should the server not say it (it did not in 2019)."""
 
+
+CLOSED = frozenset({"out_of_session", "holiday"})
+"""The values of `current_session` in which nothing trades."""
 
 SESSION_METHODS = frozenset({"qsd", "quote_completed", "critical_error"})
 
@@ -82,6 +86,7 @@ class QuoteSession:
         self._fast_list_ms = fast_list_ms
         self._books: dict[str, _Book] = {}
         self._first_data_at_ms: int | None = None
+        self._rhythm = Rhythm(opened_at_ms)
         self._fast_list_at_ms: int | None = None
         self._fast_list_at_most_ms = 0
         self._begin(session_id)
@@ -95,6 +100,16 @@ class QuoteSession:
     def is_over(self) -> bool:
         """The connection is of no use any more: close it."""
         return self._connection.is_over
+
+    @property
+    def heard_until_ms(self) -> int:
+        """When the last readable packet came; before any, when the socket opened."""
+        return self._connection.heard_until_ms
+
+    def is_late(self, now_ms: int) -> bool:
+        """Whether data is missing by half of what makes the connection count as dead."""
+        late_at_ms = self._rhythm.late_at_ms()
+        return late_at_ms is not None and 2 * now_ms >= late_at_ms + self._rhythm.last_ms and self._is_open()
 
     def add(self, symbols: Iterable[str], now_ms: int) -> None:
         """Subscribe; symbols that are wanted already are left alone."""
@@ -136,6 +151,8 @@ class QuoteSession:
                 events.append(event)
             elif isinstance(packet, Message):
                 self.ignored_messages += 1
+        if events:
+            self._rhythm.heard(now_ms)
         return events
 
     def frames_to_send(self) -> list[str]:
@@ -146,7 +163,12 @@ class QuoteSession:
         """When `expire` is due; None if nothing is."""
         if self._connection.is_over:
             return None
-        dues = (self._connection.next_deadline(), self._first_data_at_ms, self._fast_list_at_ms)
+        dues = (
+            self._connection.next_deadline(),
+            self._first_data_at_ms,
+            self._rhythm.late_at_ms(),
+            self._fast_list_at_ms,
+        )
         return min(due for due in dues if due is not None)
 
     def expire(self, now_ms: int) -> list[QuoteEvent]:
@@ -158,7 +180,17 @@ class QuoteSession:
         events: list[QuoteEvent] = [*self._connection.expire(now_ms)]
         if not events and self._first_data_at_ms is not None and now_ms >= self._first_data_at_ms:
             events.append(self._connection.stall("no_data"))
+        late_at_ms = self._rhythm.late_at_ms()
+        if not events and late_at_ms is not None and now_ms >= late_at_ms:
+            if self._is_open():
+                self._connection.heard_until_ms = self._rhythm.last_ms
+                events.append(self._connection.stall("data_stopped"))
+            self._rhythm.forget(now_ms)
         return events
+
+    def _is_open(self) -> bool:
+        """Whether any symbol may trade now, as far as the server has said."""
+        return any(book.values.get("current_session") not in CLOSED for book in self._books.values())
 
     def _begin(self, session_id: str) -> None:
         if not session_id:
