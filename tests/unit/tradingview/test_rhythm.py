@@ -1,6 +1,6 @@
 """A connection that goes on with heartbeats only is found out by the pace of its data."""
 
-from tradingview.codec import Heartbeat, Message
+from tradingview.codec import Heartbeat, Hello, Message
 from tradingview.connection import Stalled
 from tradingview.quotes import QuoteSession
 from tradingview.rhythm import GAPS_WAITED, LEAST_COUNT, LEAST_WAIT_MS, Rhythm
@@ -11,6 +11,7 @@ T0 = 1_800_000_000_000
 def lively(phase: str, until: int = 60) -> QuoteSession:
     """A session whose one symbol has spoken once a second."""
     session = QuoteSession("qs_1", T0)
+    session.receive([Hello("0.1", T0, {})], T0)
     session.add(["A:B"], T0)
     for second in range(until):
         fields = {"lp": second, "current_session": phase}

@@ -41,8 +41,8 @@ class Stalled(msgspec.Struct, frozen=True):
 
     `no_hello`: no greeting in time. `silence`: no packet at all, not even a heartbeat. `no_data`: heartbeats, but no
     answer to what was asked (an expired token can cause it, protocol §3.1). `data_stopped`: heartbeats, but no data for
-    much longer than usual. `deadline`: the answer is not complete in time. `heard_until_ms` is when the last packet came
-    (for `data_stopped` the last data; for `no_hello` and before any packet: when the socket opened).
+    much longer than usual. `deadline`: the answer is not complete in time. `heard_until_ms` is when the last packet
+    came (for `data_stopped` the last data; for `no_hello` and before any packet: when the socket opened).
     """
 
     reason: str
