@@ -50,7 +50,7 @@ def test_a_closed_market_may_be_silent() -> None:
 
 
 def test_nothing_is_missed_before_the_pace_is_known() -> None:
-    assert silence(lively("market", LEAST_COUNT - 1), range(30, 400)) == []
+    assert silence(lively("market", LEAST_COUNT - 2), range(30, 400)) == []
 
 
 def test_a_slow_pace_is_given_its_time() -> None:
