@@ -11,7 +11,7 @@ from contracts.errors import BadData
 from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 from contracts.topics import MARK_KEY, partition_of
-from ingest_ws.core.feed import Feed
+from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, Feed
 from tests.support.records import T0
 
 A, B, C = (SymbolId("SIM", name) for name in "ABC")
@@ -20,8 +20,8 @@ S0 = T0 // 1000
 
 def a_feed(*wanted: SymbolId, partitions: int = 1, room: int = 10**6) -> Feed:
     feed = Feed(partitions, 7, room, T0)
+    feed.assign(range(partitions), T0)
     for partition in range(partitions):
-        feed.own(partition, T0)
         feed.want(partition, wanted, T0)
     return feed
 
@@ -90,7 +90,8 @@ def test_each_partition_has_its_own_symbols_and_run() -> None:
 def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_more() -> None:
     feed = a_feed(A)
     heard(feed, A, T0 + 10)
-    assert feed.disown(0) == ["SIM:A"]
+    assert feed.assign((), T0 + 20) == []
+    assert feed.assign((), T0 + 20 + HAND_OVER_MS) == ["SIM:A"]
     assert not feed.symbols and not feed.owned
     feed.changed("SIM:A", {"lp": 2.0}, T0 + 20)
     feed.completed("SIM:A", T0 + 30)
@@ -103,8 +104,55 @@ def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_s
     feed.take(0, T0 + 20)
     feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + 1_000)
     assert feed.room.used > 0
-    feed.disown(0)
+    feed.assign((), T0 + 1_000)
+    feed.assign((), T0 + 1_000 + HAND_OVER_MS)
     assert (feed.room.used, feed.lost_ticks) == (0, 2)
+
+
+def test_who_gives_a_partition_away_goes_on_for_a_while_so_that_nothing_is_missed() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.assign((), T0 + 1_000)
+    feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + HAND_OVER_MS)
+    assert feed.assign((), T0 + 999 + HAND_OVER_MS) == []
+    ticks, mark = records(feed, T0 + 999 + HAND_OVER_MS)
+    assert [tick.price for tick in ticks] == [1.0, 2.0]
+    assert mark is not None
+    assert mark.through == T0 + 998 + HAND_OVER_MS
+    assert feed.owned == {0}
+
+
+def test_a_partition_that_comes_back_meanwhile_goes_on_in_the_same_run() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    _, before = records(feed, T0 + 250)
+    feed.assign((), T0 + 1_000)
+    feed.assign((0,), T0 + 2_000)
+    assert feed.assign((0,), T0 + 3_000 + HAND_OVER_MS) == []
+    _, after = records(feed, T0 + 3_000 + HAND_OVER_MS)
+    assert before is not None and after is not None
+    assert after.run == before.run
+    assert not after.changes
+
+
+def test_who_was_away_for_long_is_deaf_and_reads_no_connection_from_before() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.present(T0 + 20)
+    assert feed.present(T0 + 20 + GIVEN_UP_MS) == GIVEN_UP_MS
+    assert feed.lives == 1
+    assert changes(records(feed, T0 + 20 + GIVEN_UP_MS)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 20)]
+    assert not feed.symbols["SIM:A"].feed.is_heard
+
+
+def test_what_could_not_be_read_may_have_been_about_any_symbol_of_the_connection() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    heard(feed, B, T0 + 10)
+    feed.missed(["SIM:A", "SIM:C"], T0 + 100, T0 + 200)
+    ticks, mark = records(feed, T0 + 250)
+    assert changes(mark)[2:] == [("SIM:A", "deaf", 100), ("SIM:A", "heard", 200)]
+    assert [(tick.symbol, tick.is_baseline) for tick in ticks] == [("A", True), ("B", True), ("A", True)]
 
 
 def test_a_refused_symbol_stays_wanted_with_its_reason() -> None:

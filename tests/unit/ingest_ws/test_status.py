@@ -12,6 +12,10 @@ from ingest_ws.core.status import QUIET_MS, RETELL_MS, Statuses, state_of
 from tests.support.records import T0
 
 
+def lives(name: str) -> SymbolState | None:
+    return None
+
+
 def served(*, is_heard: bool = True, **fields: Any) -> Served:
     symbol = Served(SymbolId("SIM", "A"), 0, Sequencer())
     snapshot: dict[str, Any] = {"lp": 1.0, "lp_time": T0 // 1000, "current_session": "market"}
@@ -37,29 +41,42 @@ def served(*, is_heard: bool = True, **fields: Any) -> Served:
     ],
 )
 def test_the_state_of_a_symbol(symbol: Served, feed_state: SymbolState | None, after: int, state: SymbolState) -> None:
-    assert state_of(symbol, feed_state, T0 + after)[0] == state
+    assert state_of(symbol, feed_state, 0.0, T0 + after)[0] == state
 
 
 def test_a_refused_symbol_is_an_error_with_the_reason() -> None:
     symbol = served(is_heard=False)
     symbol.error = "no_such_symbol"
-    assert state_of(symbol, None, T0) == (SymbolState.ERROR, "no_such_symbol")
+    assert state_of(symbol, None, 0.0, T0) == (SymbolState.ERROR, "no_such_symbol")
 
 
 def test_a_status_is_told_when_it_changes_and_the_last_tick_now_and_then() -> None:
     statuses, symbol = Statuses("here"), served()
-    [first] = statuses.due([symbol], None, T0)
+    [first] = statuses.due([symbol], lives, T0)
     assert (first.key, first.state, first.last_tick_time) == (b"SIM:A|here", SymbolState.LIVE, T0)
-    assert statuses.due([symbol], None, T0 + RETELL_MS) == []
+    assert statuses.due([symbol], lives, T0 + RETELL_MS) == []
     symbol.feed.changed({"lp": 2.0, "lp_time": T0 // 1000 + 1}, T0 + 1_000)
-    assert statuses.due([symbol], None, T0 + 1_000) == []
-    assert len(statuses.due([symbol], None, T0 + RETELL_MS)) == 1
-    [stopped] = statuses.due([symbol], SymbolState.STOPPED, T0 + RETELL_MS + 1)
+    assert statuses.due([symbol], lives, T0 + 1_000) == []
+    assert len(statuses.due([symbol], lives, T0 + RETELL_MS)) == 1
+    [stopped] = statuses.due([symbol], lambda name: SymbolState.STOPPED, T0 + RETELL_MS + 1)
     assert stopped.state == SymbolState.STOPPED
 
 
 def test_what_was_told_of_a_symbol_ends_once() -> None:
     statuses = Statuses("here")
-    statuses.due([served()], None, T0)
+    statuses.due([served()], lives, T0)
     assert [each.key for each in statuses.ended(["SIM:A", "SIM:B"])] == [b"SIM:A|here"]
     assert statuses.ended(["SIM:A"]) == []
+
+
+def test_a_symbol_that_trades_rarely_is_quiet_only_beyond_its_own_rhythm() -> None:
+    statuses, symbol = Statuses("here"), served()
+    for minute in range(0, 100, 10):
+        now = T0 + minute * 60_000
+        symbol.feed.changed({"lp": float(minute + 2), "lp_time": now // 1000}, now)
+        statuses.due([symbol], lives, now)
+    assert statuses.counts[SymbolState.LIVE] == 1
+    statuses.due([symbol], lives, now + 39 * 60_000)
+    assert statuses.counts[SymbolState.LIVE] == 1
+    [quiet] = statuses.due([symbol], lives, now + 41 * 60_000)
+    assert quiet.state == SymbolState.QUIET

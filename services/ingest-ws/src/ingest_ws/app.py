@@ -1,7 +1,6 @@
 """Chooses everything for ingest-ws: settings, clients, the feed, and the tasks that work on it."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -17,14 +16,13 @@ from chassis.probes import Heartbeat, ProbeServer, Readiness
 from chassis.process import Program
 from chassis.process import run as run_process
 from chassis.stop import Stop, Stopped
-from contracts.feed import SymbolState
 from contracts.symbols import SymbolId
 from ingest_ws import metrics
-from ingest_ws.connection import TRADINGVIEW, Provider
 from ingest_ws.control import ControlReader
 from ingest_ws.core.clock import FeedClock
-from ingest_ws.core.feed import Feed
-from ingest_ws.core.status import Statuses, state_of
+from ingest_ws.core.feed import HAND_OVER_MS, Feed
+from ingest_ws.core.status import Statuses
+from ingest_ws.provider import TRADINGVIEW, Provider
 from ingest_ws.publisher import TickPublisher
 from ingest_ws.quotes_cache import QuotesCache
 from ingest_ws.reports import Reports, Topics
@@ -87,7 +85,8 @@ class Service:
         self._ticks = TickPublisher(bootstrap, NAME, topics.ticks, self._feed, lambda: clock.read(now_ms()))
         self._provider = Provider(
             settings.tradingview_url,
-            settings.tradingview_auth_token.get_secret_value(),
+            _FixedToken(settings.tradingview_auth_token.get_secret_value()),
+            settings.ingest_connection_symbols,
             feed=self._feed,
             clock=clock,
             reports=self._reports,
@@ -105,7 +104,8 @@ class Service:
 
     async def run(self, stop: Stop, resources: AsyncExitStack) -> None:
         """1. parts that answer, 2. control, so that a stopped feed stays so, 3. the rest. At the end, in this order:
-        the sockets, the last ticks and marks, the last reports, the clients."""
+        the group is left and the others take over, the sockets, the last ticks and marks, the last reports, the
+        clients."""
         resources.push_async_callback(self._redis.aclose)
         resources.push_async_callback(self._broker.stop)
         settings, ready = self._settings, self._ready
@@ -113,26 +113,34 @@ class Service:
         await ensure_topics(bootstrap, self._topics.all, settings.kafka_partitions, ready, stop)
         await start(self._broker, ready, stop)
         await self._ticks.start(ready, stop)
-        known = asyncio.Event()
+        known, ending = asyncio.Event(), Stop()
         async with asyncio.TaskGroup() as tasks:
 
             def begin(work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
                 return tasks.create_task(_until_stopped(work))
 
-            begin(watch(self._broker, ready, stop))
-            begin(self._reports.run(ready, stop))
-            begin(self._control.run(ready, stop, known.set))
-            begin(self._ticks.run(stop))
-            begin(self._quotes.run(stop))
-            begin(self._tell(stop))
+            begin(watch(self._broker, ready, ending))
+            begin(self._reports.run(ready, ending))
+            begin(self._control.run(ready, ending, known.set))
+            begin(self._ticks.run(ending))
+            begin(self._quotes.run(ending))
+            begin(self._tell(ending))
             stopped = begin(stop.wait())
             knowing = begin(known.wait())
             await asyncio.wait({knowing, stopped}, return_when=asyncio.FIRST_COMPLETED)
             knowing.cancel()
             if not stop.is_set:
-                begin(self._provider.run(ready, stop))
-                begin(self._subscriptions.run(ready, stop))
+                begin(self._provider.run(ready, ending))
+                await self._subscriptions_until_handed_over(stop)
+            ending.request(stop.reason)
         await self._close()
+
+    async def _subscriptions_until_handed_over(self, stop: Stop) -> None:
+        """Follow the desired state; then leave the group and go on until those who take over hear what we hear."""
+        await _until_stopped(self._subscriptions.run(self._ready, stop))
+        if len(self._feed.owned) not in {0, self._settings.kafka_partitions}:
+            _log.info("going on until others hear our symbols", seconds=HAND_OVER_MS / 1000)
+            await asyncio.sleep(HAND_OVER_MS / 1000)
 
     async def _close(self) -> None:
         self._feed.close(self._provider.now())
@@ -144,12 +152,8 @@ class Service:
     def _act(self, owned: frozenset[int], wanted: dict[int, list[SymbolId]]) -> None:
         """Bring the feed to what is owned and wanted; the connection follows by itself."""
         now = self._provider.now()
-        for partition in sorted(owned - self._feed.owned):
-            self._feed.own(partition, now)
-        gone = self._feed.owned - owned
-        self._ticks.own(owned)
-        for partition in sorted(gone):
-            self._end_statuses(self._feed.disown(partition))
+        self._end_statuses(self._feed.assign(owned, now))
+        self._ticks.own(self._feed.owned)
         for partition, symbols in wanted.items():
             _, left = self._feed.want(partition, symbols, now)
             self._end_statuses(left)
@@ -161,13 +165,25 @@ class Service:
 
     async def _tell(self, stop: Stop) -> None:
         """Tell statuses as they change."""
+        told_at = asyncio.get_running_loop().time()
         while not await stop.sleep(_STATUS_EVERY_S):
-            now, symbols, state = self._provider.now(), list(self._feed.symbols.values()), self._provider.state
-            for status in self._statuses.due(symbols, state, now):
+            now, symbols = self._provider.now(), list(self._feed.symbols.values())
+            for status in self._statuses.due(symbols, self._provider.line_states(now), now):
                 self._reports.status(status)
-            counts = Counter(state_of(served, state, now)[0] for served in symbols)
-            for each in SymbolState:
-                metrics.SYMBOLS.labels(each.value).set(counts[each])
+            for state, count in self._statuses.counts.items():
+                metrics.SYMBOLS.labels(state.value).set(count)
+            passed, told_at = asyncio.get_running_loop().time() - told_at, asyncio.get_running_loop().time()
+            metrics.DEAF.inc(passed * sum(1 for served in symbols if not served.feed.is_heard))
+
+
+class _FixedToken:
+    """The token that was given."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def current(self) -> str:
+        return self._token
 
 
 async def _until_stopped(work: Coroutine[Any, Any, object]) -> None:

@@ -1,4 +1,4 @@
-"""The WebSocket to TradingView: opens it, pumps frames between it and a quote session, and opens it again.
+"""A line to TradingView: opens a WebSocket, pumps frames between it and a quote session, and opens it again.
 
 Only what the network or the provider does wrong is met by trying again; anything else ends the process. How long to
 wait is told by how the last connection ended (`Ending`).
@@ -6,10 +6,8 @@ wait is told by how the last connection ended (`Ending`).
 
 import asyncio
 import string
-from collections.abc import Callable
-from random import Random
 from secrets import choice
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,110 +17,105 @@ from websockets.typing import Origin
 from chassis import logs
 from chassis.backoff import delays
 from chassis.clock import now_ms
-from chassis.probes import Readiness
 from chassis.stop import Stop
-from contracts.errors import BadData
-from contracts.feed import ConnectionEvent, SymbolErrorEvent, SymbolState
+from contracts.errors import BadData, Unavailable
+from contracts.feed import ConnectionEvent, SymbolErrorEvent
 from contracts.symbols import SymbolId
 from ingest_ws import metrics
-from ingest_ws.core.clock import FeedClock
-from ingest_ws.core.feed import Feed, Served
+from ingest_ws.core.feed import Served
 from ingest_ws.endings import Ended, Ending, refusal, unauthorized
-from ingest_ws.reports import Reports
 from tradingview.connection import ConnectionRefused, HelloReceived, ProtocolFailed, Rejected, Stalled
 from tradingview.quotes import QuoteChanged, QuoteEvent, QuoteSession, SessionLost, SnapshotCompleted, SymbolFailed
 
-TRADINGVIEW = "TradingView"
-"""How the provider is called in logs and as a condition of readiness."""
+if TYPE_CHECKING:
+    from ingest_ws.provider import Provider
+
 ORIGIN = "https://www.tradingview.com"
 LARGEST_FRAME = 16 * 1024 * 1024
-PULSE_S = 0.025
-EXPIRE_MS = 20
-"""How often what is held is looked through."""
+LOOK_UP_S = 0.2
+"""How often a line that hears nothing looks up: for its deadlines, and for what is wanted."""
 STABLE_S = 60.0
 _OPEN_WITHIN_S = 8.0
 _SEND_WITHIN_S = 10.0
-_IDLE_S = 0.2
 _ID_LETTERS = string.ascii_letters + string.digits
 
 _log = logs.get("ingest_ws.connection")
 
 
-class Provider:
-    """Keeps one connection open while the feed shall run and symbols are wanted."""
+class Identity(Protocol):
+    """Who we are to the provider."""
 
-    def __init__(
-        self, url: str, token: str, *, feed: Feed, clock: FeedClock, reports: Reports, wake: Callable[[], None]
-    ) -> None:
-        self.state: SymbolState | None = SymbolState.STALLED
-        """The state of the whole feed where it is not up."""
-        self.is_running = True
-        self._url = url
-        self._token = token
-        self._feed = feed
-        self._clock = clock
-        self._reports = reports
-        self._wake = wake
-        self._random = Random()  # noqa: S311 - jitter needs no secrecy
-        self._number = 0
+    async def current(self) -> str:
+        """The token for a new connection; `Unavailable` if it cannot be had now, `Unauthorized` if never."""
+
+
+class Line:
+    """One place for connections, one after another, while the provider's lines need it."""
+
+    def __init__(self, number: int, provider: "Provider") -> None:
+        self.number = number
+        """Of the line; that of its connection changes with each."""
+        self.is_up = False
+        """The provider has greeted."""
+        self.trouble = "connecting"
+        """Why it is not up."""
+        self._provider = provider
+        self._feed = provider.feed
+        self._reports = provider.reports
+        self._connection = 0
         self._subscribed: dict[str, Served] = {}
         self._version = -1
-        """Of the feed's symbols, when the session was last brought to them."""
+        """Of the placement, when the session was last brought to it."""
         self._heard_until = 0
         self._is_recreated = False
         """Whether the session was lost and has told nothing since."""
-        self._refused = False
+        self._session: QuoteSession | None = None
 
-    def now(self) -> int:
-        """The feed's instant."""
-        return self._clock.read(now_ms())
+    def is_live(self, now: int) -> bool:
+        """Whether it is up and, as far as its symbols' rhythm tells, alive."""
+        return self.is_up and self._session is not None and not self._session.is_late(now)
 
-    def set_running(self, is_running: bool) -> None:
-        """Run or stop the feed; to be told so again ends a refusal."""
-        self.is_running = is_running
-        self._refused = False
-
-    async def run(self, ready: Readiness, stop: Stop) -> None:
-        """Until the process shall end."""
-        waits = delays(1.0, 60.0, self._random)
-        while not stop.is_set:
-            if not await self._is_due(ready, stop):
-                continue
+    async def run(self, stop: Stop) -> None:
+        """Until the process shall end, the feed is stopped, or the line has no symbol any more."""
+        provider = self._provider
+        waits = delays(1.0, 60.0, provider.random)
+        while not stop.is_set and provider.may_run and self._wanted():
             began = asyncio.get_running_loop().time()
-            ending = await self._connect(ready, stop)
+            ending = await self._connect(stop)
             self._end(ending)
-            if stop.is_set or ending.cause == "stopped":
+            if ending.is_final:
+                provider.refuse(ending)
+            if stop.is_set or ending.is_final or ending.cause == "stopped":
                 continue
             metrics.RECONNECTS.labels(ending.cause).inc()
-            ready.set(TRADINGVIEW, False, ending.reason)
-            if ending.is_final:
-                self._refused = True
-                self.state = SymbolState.UNAUTHORIZED
-                continue
+            self.trouble = ending.reason
             if asyncio.get_running_loop().time() - began >= STABLE_S:
-                waits = delays(1.0, 60.0, self._random)
-            wait_s = max(next(waits), ending.least_wait_s * (1 + self._random.random()))
-            _log.warning("connection ended", cause=ending.cause, reason=ending.reason, again_in_s=round(wait_s, 1))
+                waits = delays(1.0, 60.0, provider.random)
+            wait_s = next(waits)
+            if ending.least_wait_s:
+                wait_s = max(wait_s, ending.least_wait_s * (1 + provider.random.random()))
+                provider.hold_back(wait_s)
+            _log.warning(
+                "connection ended", line=self.number, cause=ending.cause, reason=ending.reason,
+                again_in_s=round(wait_s, 1),
+            )  # fmt: skip
             await stop.sleep(wait_s)
 
-    async def _is_due(self, ready: Readiness, stop: Stop) -> bool:
-        """Whether to connect; waits a little if not."""
-        if self.is_running and not self._refused and self._feed.symbols:
-            return True
-        if not self.is_running:
-            self.state = SymbolState.STOPPED
-        if not self._refused:
-            ready.set(TRADINGVIEW, True)
-        await stop.sleep(_IDLE_S)
-        return False
+    def _wanted(self) -> dict[str, Served]:
+        return self._provider.placement.lines.get(self.number, {})
 
-    async def _connect(self, ready: Readiness, stop: Stop) -> Ending:
-        self._number += 1
-        self.state = SymbolState.STALLED
+    async def _connect(self, stop: Stop) -> Ending:
+        provider = self._provider
+        await provider.turn_to_open(stop)
+        if stop.is_set or not provider.may_run:
+            return Ending("stopped", "the feed was stopped")
+        provider.connections += 1
+        self._connection = provider.connections
         try:
+            token = await provider.identity.current()
             async with asyncio.timeout(_OPEN_WITHIN_S):
                 socket = await connect(
-                    self._url,
+                    provider.url,
                     origin=Origin(ORIGIN),
                     compression=None,
                     max_size=LARGEST_FRAME,
@@ -130,13 +123,15 @@ class Provider:
                     open_timeout=None,
                     close_timeout=1,
                 )
+        except Unavailable as error:
+            return Ending("no_token", f"no token: {error.cause}"[:300])
         except InvalidStatus as error:
             return refusal(error.response.status_code)
         except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
             return Ending("unreachable", f"cannot connect: {type(error).__name__} {error}"[:300])
         metrics.CONNECTED.inc()
         try:
-            await self._serve(socket, ready, stop)
+            await self._serve(socket, token, stop)
         except Ended as ended:
             return ended.ending
         except ConnectionClosed as error:
@@ -147,54 +142,46 @@ class Provider:
             metrics.CONNECTED.dec()
             await socket.close()
 
-    async def _serve(self, socket: ClientConnection, ready: Readiness, stop: Stop) -> NoReturn:
+    async def _serve(self, socket: ClientConnection, token: str, stop: Stop) -> NoReturn:
         """Pump frames until the connection ends, which is told by `Ended` or an error of the network."""
-        now = self._present()
-        self._heard_until = expired_at = now
+        provider, feed = self._provider, self._feed
+        now = provider.present()
+        self._heard_until = now
         self._is_recreated = False
         self._version = -1
-        session = QuoteSession(_session_id(), now, auth_token=self._token, fast_list_ms=0)
+        lives = feed.lives
+        session = self._session = QuoteSession(_session_id(), now, auth_token=token, fast_list_ms=0)
         while True:
             self._subscribe(session, now)
-            if now - expired_at >= EXPIRE_MS:
-                self._feed.expire(now)
-                expired_at = now
             due = session.next_deadline()
             if due is not None and now >= due:
-                self._handle(session, session.expire(now), now, ready)
-            self._wake()
+                self._handle(session, session.expire(now), now)
             for frame in session.frames_to_send():
                 async with asyncio.timeout(_SEND_WITHIN_S):
                     await socket.send(frame)
-            if stop.is_set or not self.is_running or not self._feed.symbols:
-                raise Ended(Ending("stopped", "the feed was stopped" if not self.is_running else "nothing to hear"))
+            if stop.is_set or not provider.may_run or not self._subscribed:
+                raise Ended(Ending("stopped", "nothing to hear" if provider.may_run else "the feed was stopped"))
             try:
-                async with asyncio.timeout(PULSE_S):
-                    received = await socket.recv()
+                async with asyncio.timeout(LOOK_UP_S):
+                    received: str | bytes | None = await socket.recv()
             except TimeoutError:
-                now = self._present()
-                continue
-            now = self._present()
-            self._heard_until = now
-            metrics.FRAMES.inc()
-            metrics.BYTES.inc(len(received))
-            metrics.LAST_PACKET.set(now / 1000)
-            self._handle(session, session.receive(received, now), now, ready)
-
-    def _present(self) -> int:
-        now = self.now()
-        away_ms = self._feed.present(now)
-        if away_ms is not None:
-            metrics.AWAY.inc(away_ms / 1000)
-            _log.warning("this process did not run for a while: that time is deaf", away_ms=away_ms)
-        return now
+                received = None
+            now = provider.present()
+            if feed.lives != lives:
+                raise Ended(Ending("away", "this process was stopped for so long that others have its symbols"))
+            if received is not None:
+                metrics.FRAMES.inc()
+                metrics.BYTES.inc(len(received))
+                metrics.LAST_PACKET.set(now / 1000)
+                self._handle(session, session.receive(received, now), now)
+                provider.wake()
 
     def _subscribe(self, session: QuoteSession, now: int) -> None:
         """Bring the session to what is wanted, touching nothing else."""
-        if self._feed.version == self._version:
+        if self._provider.placement.version == self._version:
             return
-        self._version = self._feed.version
-        wanted, have = self._feed.symbols, self._subscribed
+        self._version = self._provider.placement.version
+        wanted, have = self._wanted(), self._subscribed
         gone = [name for name, served in have.items() if wanted.get(name) is not served]
         new = [name for name in wanted if name not in have or wanted[name] is not have[name]]
         if not gone and not new:
@@ -204,30 +191,35 @@ class Provider:
         if new:
             session.add(new, now)
         self._subscribed = dict(wanted)
-        _log.info("symbols", added=len(new), removed=len(gone), connection=self._number, symbols=len(wanted))
+        _log.info("symbols", added=len(new), removed=len(gone), connection=self._connection, symbols=len(wanted))
 
-    def _handle(self, session: QuoteSession, events: list[QuoteEvent], now: int, ready: Readiness) -> None:
+    def _handle(self, session: QuoteSession, events: list[QuoteEvent], now: int) -> None:
+        """Pass on what a frame, or a deadline, says. What a frame holds has been heard, if it could be read."""
+        is_whole = True
         for event in events:
             if type(event) is QuoteChanged:
                 try:
                     self._feed.changed(event.symbol, event.changed, now)
                 except BadData as error:
                     raw = msgspec.json.encode({"symbol": event.symbol, "changed": event.changed})
-                    self._reports.dead_letter(error, raw, connection=self._number, at=now)
+                    self._reports.dead_letter(error, raw, connection=self._connection, at=now)
             elif type(event) is SnapshotCompleted:
                 self._is_recreated = False
                 self._feed.completed(event.symbol, now)
             else:
-                self._handle_rare(session, event, now, ready)
+                is_whole = is_whole and type(event) is not Rejected
+                self._handle_rare(session, event, now)
+        if not is_whole:
+            self._feed.missed(self._subscribed, self._heard_until, now)
+        self._heard_until = session.heard_until_ms
 
-    def _handle_rare(self, session: QuoteSession, event: QuoteEvent, now: int, ready: Readiness) -> None:
+    def _handle_rare(self, session: QuoteSession, event: QuoteEvent, now: int) -> None:
         match event:
             case HelloReceived(server_time_ms=server_time_ms):
-                if server_time_ms is not None and not self._clock.greeted(server_time_ms, now_ms()):
+                if server_time_ms is not None and not self._provider.clock.greeted(server_time_ms, now_ms()):
                     _log.warning("a greeting tells of a broken clock, and corrects nothing", said_ms=server_time_ms)
-                self.state = None
-                ready.set(TRADINGVIEW, True)
-                _log.info("connected", connection=self._number, symbols=len(self._subscribed))
+                self.is_up = True
+                _log.info("connected", connection=self._connection, line=self.number, symbols=len(self._subscribed))
                 self._event("connected", None, now)
             case SymbolFailed(symbol=symbol, reason=reason, detail=detail):
                 text = f"{reason}: {detail}" if detail and detail != reason else reason
@@ -241,15 +233,16 @@ class Provider:
                 )
             case Rejected(cause=cause, position=position, detail=detail, raw=raw):
                 fault = BadData(detail, kind=cause)
-                self._reports.dead_letter(fault, raw, connection=self._number, at=now, position=position)
+                self._reports.dead_letter(fault, raw, connection=self._connection, at=now, position=position)
             case SessionLost(reason=reason, detail=detail):
-                _log.warning("session lost", connection=self._number, reason=reason, detail=detail)
-                self._feed.deafened(list(self._subscribed), now, now)
+                _log.warning("session lost", connection=self._connection, reason=reason, detail=detail)
+                self._feed.deafened(self._served_names(), now, now)
                 if self._is_recreated:
                     raise Ended(Ending("session_lost", f"the session was lost twice without data: {reason}"[:300]))
                 self._is_recreated = True
                 session.recreate(_session_id(), now)
-            case Stalled(reason=reason):
+            case Stalled(reason=reason, heard_until_ms=heard_until):
+                self._heard_until = min(self._heard_until, heard_until)
                 self._event("stalled", reason, now)
                 raise Ended(Ending("stalled", f"the connection does not live: {reason}"))
             case ProtocolFailed(reason=reason):
@@ -257,16 +250,18 @@ class Provider:
             case ConnectionRefused(reason=reason):
                 raise Ended(unauthorized(f"TradingView says {reason!r}"))
 
+    def _served_names(self) -> list[str]:
+        return [name for name, served in self._subscribed.items() if self._feed.symbols.get(name) is served]
+
     def _end(self, ending: Ending) -> None:
         """All that was subscribed was heard up to the last packet."""
-        now = self.now()
-        names = [name for name, served in self._subscribed.items() if self._feed.symbols.get(name) is served]
-        self._feed.deafened(names, self._heard_until, now)
-        self._wake()
+        now = self._provider.now()
+        self._feed.deafened(self._served_names(), self._heard_until, now)
+        self._provider.wake()
         count, self._subscribed = len(self._subscribed), {}
-        self.state = SymbolState.STALLED if self.is_running else SymbolState.STOPPED
+        self.is_up, self._session = False, None
+        self.trouble = ending.reason
         if ending.is_final:
-            _log.error("TradingView refuses us", reason=ending.reason)
             self._event("unauthorized", ending.reason, now, count)
         elif count:
             self._event("disconnected", ending.reason, now, count)
@@ -281,9 +276,10 @@ class Provider:
         count = len(self._subscribed) if symbols is None else symbols
         self._reports.event(
             ConnectionEvent(
-                type=kind, replica=self._reports.replica, connection=self._number, reason=reason, symbols=count, at=now
+                type=kind, replica=self._reports.replica, connection=self._connection, reason=reason, symbols=count,
+                at=now,
             )
-        )
+        )  # fmt: skip
 
 
 def _session_id() -> str:

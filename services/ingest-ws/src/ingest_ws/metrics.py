@@ -20,5 +20,6 @@ LATENCY = Histogram(
 )
 DEAD = Counter("ingest_dead_letters_total", "Frames and updates put aside because they make no sense", ("kind",))
 DROPPED = Counter("ingest_reports_dropped_total", "Reports that found no room while Kafka was away", ("topic",))
+DEAF = Counter("ingest_deaf_seconds_total", "Time in which a wanted symbol was not heard, summed over symbols")
 AWAY = Counter("ingest_away_seconds_total", "Time in which this process did not run, which is deaf")
 QUOTES = Counter("ingest_quotes_total", "Quotes written to Redis")

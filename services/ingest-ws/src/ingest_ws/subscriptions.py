@@ -75,7 +75,7 @@ class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            heartbeat_interval_ms=1_000,
             request_timeout_ms=20_000,
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )

@@ -16,6 +16,11 @@ from ingest_ws.core.clock import Presence, RunNumbers, Sequencer
 from ingest_ws.core.partition import Batch, PartitionLog, Room
 from ingest_ws.core.symbol import HOLD_MS, SymbolFeed
 
+HAND_OVER_MS = 5_000
+"""So long an owner goes on that has to give a partition away: the next one hears by then."""
+GIVEN_UP_MS = 5_000
+"""After such an absence (half of the group's session timeout) others may have our partitions, and sockets are stale."""
+
 
 class Served:
     """A symbol that this process serves: its feed, where its ticks go, and why the provider refuses it."""
@@ -43,9 +48,13 @@ class Feed:
         """Symbols whose quote is not what was taken last; the shell empties it."""
         self.version = 0
         """Changes whenever `symbols` does."""
+        self.lives = 0
+        """Changes when the process was away for so long that no connection from before may be read any more."""
         self.ticks = 0
         self.room = Room(room_bytes)
         self._logs: dict[int, PartitionLog] = {}
+        self._leaving: dict[int, int] = {}
+        """The partitions that are somebody else's by now, and until when we go on with them."""
         self._members: dict[int, dict[str, Served]] = {}
         self._held: dict[str, Served] = {}
         self._touched: set[int] = set()
@@ -56,7 +65,7 @@ class Feed:
 
     @property
     def owned(self) -> frozenset[int]:
-        """The partitions that this process writes."""
+        """The partitions that this process writes, those among them that it gives away."""
         return frozenset(self._logs)
 
     @property
@@ -68,13 +77,28 @@ class Feed:
         """Ticks that wait for Kafka."""
         return sum(log.waiting for log in self._logs.values())
 
-    def own(self, partition: int, now: int) -> None:
+    def assign(self, assigned: Collection[int], now: int) -> list[str]:
+        """These partitions are ours: a new one begins; one that is not among them any more goes on for `HAND_OVER_MS`.
+
+        Call it also without a change, for time to pass. The symbols that are not served any more.
+        """
+        for partition in sorted(assigned):
+            self._leaving.pop(partition, None)
+            if partition not in self._logs:
+                self._own(partition, now)
+        for partition in self._logs.keys() - set(assigned) - self._leaving.keys():
+            self._leaving[partition] = now + HAND_OVER_MS
+        due = sorted(partition for partition, until in self._leaving.items() if until <= now)
+        return [name for partition in due for name in self._disown(partition)]
+
+    def _own(self, partition: int, now: int) -> None:
         """The partition is ours from now on: its first run begins, deaf."""
         self._logs[partition] = PartitionLog(self._runs, self.room, now)
         self._members[partition] = {}
 
-    def disown(self, partition: int) -> list[str]:
+    def _disown(self, partition: int) -> list[str]:
         """The partition is somebody else's: its run just ends. The symbols that are not served any more."""
+        del self._leaving[partition]
         gone = list(self._members[partition])
         for name in gone:
             self._drop(self.symbols[name])
@@ -146,14 +170,23 @@ class Feed:
         away_since = self._presence.seen(now)
         if away_since is None:
             return None
-        for served in self.symbols.values():
-            if served.feed.is_heard:
-                log = self._logs[served.partition]
-                log.say(served.name, Hears.DEAF, away_since)
-                log.say(served.name, Hears.HEARD, now)
-                self._put(served, served.feed.rebase(now), now)
-        self._held.clear()
+        if now - away_since < GIVEN_UP_MS:
+            self.missed(self.symbols, away_since, now)
+        else:
+            self.lives += 1
+            self.deafened(list(self.symbols), away_since, now)
         return now - away_since
+
+    def missed(self, names: Iterable[str], since: int, now: int) -> None:
+        """Something about these symbols may have been lost after `since`: deaf until now, then as they stand."""
+        for name in names:
+            served = self.symbols.get(name)
+            if served is not None and served.feed.is_heard:
+                log = self._logs[served.partition]
+                log.say(name, Hears.DEAF, since)
+                log.say(name, Hears.HEARD, now)
+                self._put(served, served.feed.rebase(now), now)
+                self._note_held(served)
 
     def expire(self, now: int) -> None:
         """Make the ticks of observations that have been held long enough."""

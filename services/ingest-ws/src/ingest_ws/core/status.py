@@ -1,31 +1,58 @@
 """How the feed stands with each symbol, and when that is worth telling."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from contracts.feed import SymbolState, SymbolStatus
 from contracts.ticks import SessionPhase
 from ingest_ws.core.feed import Served
 
 QUIET_MS = 60_000
-"""A symbol without a tick for so long is quiet, if its market is open."""
+"""A symbol without a tick for so long is quiet, if its market is open and this is longer than it usually takes."""
+GAPS_WAITED = 4
+"""How many times its usual gap between ticks a symbol may be silent before it is quiet."""
+REMEMBERED = 20
+"""About so many gaps make the usual one."""
 RETELL_MS = 30_000
 """The time of the last tick is told this often; a change of state is told at once."""
 
 _CLOSED = frozenset({SessionPhase.OUT_OF_SESSION.value, SessionPhase.HOLIDAY.value})
 
 
-def state_of(served: Served, feed_state: SymbolState | None, now: int) -> tuple[SymbolState, str | None]:
-    """The state of a symbol and a detail for people; `feed_state` is that of the whole feed where it is not up."""
+class Pace:
+    """How often a symbol ticks, as seen from time to time."""
+
+    __slots__ = ("_count", "gap_ms", "last_at")
+
+    def __init__(self) -> None:
+        self.last_at: int | None = None
+        self.gap_ms = 0.0
+        """The usual gap between two of its ticks."""
+        self._count = 0
+
+    def seen(self, last_at: int | None) -> None:
+        """Its last tick was received then."""
+        if last_at is None or last_at == self.last_at:
+            return
+        if self.last_at is not None and last_at > self.last_at:
+            self._count += 1
+            self.gap_ms += (last_at - self.last_at - self.gap_ms) / min(self._count, REMEMBERED)
+        self.last_at = last_at
+
+
+def state_of(
+    served: Served, line_state: SymbolState | None, usual_gap_ms: float, now: int
+) -> tuple[SymbolState, str | None]:
+    """The state of a symbol and a detail for people; `line_state` is that of its connection where it does not live."""
     feed = served.feed
-    if feed_state is not None:
-        return feed_state, None
+    if line_state is not None:
+        return line_state, None
     if served.error is not None:
         return SymbolState.ERROR, served.error
     if not feed.is_heard:
         return SymbolState.STALLED, "no snapshot yet"
     if feed.phase in _CLOSED:
         return SymbolState.CLOSED, feed.phase
-    if feed.last_tick_at is None or now - feed.last_tick_at > QUIET_MS:
+    if feed.last_tick_at is None or now - feed.last_tick_at > max(QUIET_MS, usual_gap_ms * GAPS_WAITED):
         return SymbolState.QUIET, None
     if feed.delay:
         return SymbolState.DELAYED, f"{feed.delay} s behind the exchange"
@@ -33,17 +60,28 @@ def state_of(served: Served, feed_state: SymbolState | None, now: int) -> tuple[
 
 
 class Statuses:
-    """Remembers what was told of each symbol."""
+    """Remembers what was told of each symbol, and how often it ticks."""
 
     def __init__(self, replica: str) -> None:
         self._replica = replica
         self._told: dict[str, SymbolStatus] = {}
+        self._paces: dict[str, Pace] = {}
+        self.counts: dict[SymbolState, int] = {}
+        """How many symbols are in each state, as of the last `due`."""
 
-    def due(self, symbols: Collection[Served], feed_state: SymbolState | None, now: int) -> list[SymbolStatus]:
-        """The statuses to tell now."""
+    def due(
+        self, symbols: Collection[Served], line_state: Callable[[str], SymbolState | None], now: int
+    ) -> list[SymbolStatus]:
+        """The statuses to tell now; `line_state` of a symbol as in `state_of`."""
         news = []
+        self.counts = dict.fromkeys(SymbolState, 0)
         for served in symbols:
-            state, detail = state_of(served, feed_state, now)
+            pace = self._paces.get(served.name)
+            if pace is None:
+                pace = self._paces[served.name] = Pace()
+            pace.seen(served.feed.last_tick_at)
+            state, detail = state_of(served, line_state(served.name), pace.gap_ms, now)
+            self.counts[state] += 1
             last = self._told.get(served.name)
             if (
                 last is not None
@@ -66,4 +104,6 @@ class Statuses:
 
     def ended(self, names: Collection[str]) -> list[SymbolStatus]:
         """What was told of symbols that are not served any more: each becomes a tombstone under its key."""
+        for name in names:
+            self._paces.pop(name, None)
         return [self._told.pop(name) for name in names if name in self._told]
