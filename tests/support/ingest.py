@@ -83,6 +83,7 @@ class Wishes:
 
     topics: Topics
     publish: Any
+    partitions: int
 
     async def want(self, *names: str) -> None:
         for name in names:
@@ -95,7 +96,7 @@ class Wishes:
             await self.put(SymbolId.parse(name).key, None)
 
     async def put(self, key: bytes, value: bytes | None) -> None:
-        await self.publish(self.topics.subscriptions.name, value, key=key, partition=partition_of(key, PARTITIONS))
+        await self.publish(self.topics.subscriptions.name, value, key=key, partition=partition_of(key, self.partitions))
 
     async def run(self, *, running: bool) -> None:
         value = FeedControl(running=running, requested_at=0).encode()
@@ -103,14 +104,14 @@ class Wishes:
 
 
 @asynccontextmanager
-async def wishes(parts: Parts, topics: Topics) -> AsyncIterator[Wishes]:
+async def wishes(parts: Parts, topics: Topics, partitions: int = PARTITIONS) -> AsyncIterator[Wishes]:
     """Wishes for a test's own topics, which are made."""
     ready, stop = Readiness(), Stop()
-    await ensure_topics(parts.kafka, topics.all, PARTITIONS, ready, stop)
+    await ensure_topics(parts.kafka, topics.all, partitions, ready, stop)
     broker = build_broker(KafkaSettings(kafka_bootstrap_servers=parts.kafka), "test")
     await start(broker, ready, stop)
     try:
-        yield Wishes(topics, publisher(broker))
+        yield Wishes(topics, publisher(broker), partitions)
     finally:
         await broker.stop()
 
@@ -118,11 +119,12 @@ async def wishes(parts: Parts, topics: Topics) -> AsyncIterator[Wishes]:
 class Log:
     """What stands in a topic so far: `records` as (partition, key, value, timestamp), in the order of partitions."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, partitions: int) -> None:
         self._consumer = consumer
+        self._partitions = partitions
         self.records: list[tuple[int, bytes | None, bytes | None, int]] = []
         self.headers: list[dict[str, str]] = []
-        self.hearing: dict[int, Hearing] = {partition: Hearing() for partition in range(PARTITIONS)}
+        self.hearing: dict[int, Hearing] = {partition: Hearing() for partition in range(partitions)}
         self.marks: list[tuple[int, wire.Mark]] = []
         self.ticks: list[tuple[int, wire.Tick]] = []
 
@@ -149,7 +151,7 @@ class Log:
         return [tick for _, tick in self.ticks if f"{tick.exchange}:{tick.symbol}" == name]
 
     def heard(self, name: str, start: int, end: int) -> list[tuple[int, int]]:
-        return self.hearing[partition_of(name.encode(), PARTITIONS)].heard(name, start, end)
+        return self.hearing[partition_of(name.encode(), self._partitions)].heard(name, start, end)
 
     def changes_of(self, name: str) -> list[wire.Change]:
         return [change for _, mark in self.marks for change in mark.changes if change.symbol == name]
@@ -166,7 +168,7 @@ async def log_of(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> As
         assigned = [TopicPartition(topic, partition) for partition in range(partitions)]
         consumer.assign(assigned)
         await consumer.seek_to_beginning(*assigned)
-        yield Log(consumer)
+        yield Log(consumer, partitions)
     finally:
         await consumer.stop()
 
@@ -178,6 +180,13 @@ async def journal(http_url: str, name: str) -> list[dict[str, Any]]:
     assert page["dropped"] == 0
     entries: list[dict[str, Any]] = page["entries"]
     return entries
+
+
+async def fault(http_url: str, name: str, **more: Any) -> None:
+    """Have the simulator do something wrong."""
+    async with httpx.AsyncClient(base_url=http_url) as http:
+        answer = await http.post("/control/fault", json={"fault": name, **more})
+        assert answer.status_code == 200, answer.text
 
 
 async def drop(http_url: str) -> None:

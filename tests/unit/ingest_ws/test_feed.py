@@ -91,7 +91,7 @@ def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_
     feed = a_feed(A)
     heard(feed, A, T0 + 10)
     assert feed.assign((), T0 + 20) == []
-    assert feed.assign((), T0 + 20 + HAND_OVER_MS) == ["SIM:A"]
+    assert feed.assign((), T0 + 20 + HAND_OVER_MS, is_anew=False) == ["SIM:A"]
     assert not feed.symbols and not feed.owned
     feed.changed("SIM:A", {"lp": 2.0}, T0 + 20)
     feed.completed("SIM:A", T0 + 30)
@@ -105,7 +105,7 @@ def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_s
     feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + 1_000)
     assert feed.room.used > 0
     feed.assign((), T0 + 1_000)
-    feed.assign((), T0 + 1_000 + HAND_OVER_MS)
+    feed.assign((), T0 + 1_000 + HAND_OVER_MS, is_anew=False)
     assert (feed.room.used, feed.lost_ticks) == (0, 2)
 
 
@@ -114,12 +114,20 @@ def test_who_gives_a_partition_away_goes_on_for_a_while_so_that_nothing_is_misse
     heard(feed, A, T0 + 10)
     feed.assign((), T0 + 1_000)
     feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + HAND_OVER_MS)
-    assert feed.assign((), T0 + 999 + HAND_OVER_MS) == []
+    assert feed.assign((), T0 + 999 + HAND_OVER_MS, is_anew=False) == []
     ticks, mark = records(feed, T0 + 999 + HAND_OVER_MS)
     assert [tick.price for tick in ticks] == [1.0, 2.0]
     assert mark is not None
     assert mark.through == T0 + 998 + HAND_OVER_MS
     assert feed.owned == {0}
+
+
+def test_a_further_rebalance_gives_the_next_owner_its_time_again() -> None:
+    feed = a_feed(A)
+    feed.assign((), T0)
+    feed.assign((), T0 + 4_000)
+    assert feed.assign((), T0 + 3_999 + HAND_OVER_MS, is_anew=False) == []
+    assert feed.assign((), T0 + 4_000 + HAND_OVER_MS, is_anew=False) == ["SIM:A"]
 
 
 def test_a_partition_that_comes_back_meanwhile_goes_on_in_the_same_run() -> None:

@@ -138,7 +138,8 @@ class Service:
     async def _subscriptions_until_handed_over(self, stop: Stop) -> None:
         """Follow the desired state; then leave the group and go on until those who take over hear what we hear."""
         await _until_stopped(self._subscriptions.run(self._ready, stop))
-        if len(self._feed.owned) not in {0, self._settings.kafka_partitions}:
+        is_alone = len(self._feed.assigned) == self._settings.kafka_partitions
+        if self._feed.owned and not is_alone:
             _log.info("going on until others hear our symbols", seconds=HAND_OVER_MS / 1000)
             await asyncio.sleep(HAND_OVER_MS / 1000)
 
@@ -149,10 +150,10 @@ class Service:
             self._reports.status_ended(status)
         await self._reports.flush()
 
-    def _act(self, owned: frozenset[int], wanted: dict[int, list[SymbolId]]) -> None:
+    def _act(self, owned: frozenset[int], wanted: dict[int, list[SymbolId]], *, is_anew: bool) -> None:
         """Bring the feed to what is owned and wanted; the connection follows by itself."""
         now = self._provider.now()
-        self._end_statuses(self._feed.assign(owned, now))
+        self._end_statuses(self._feed.assign(owned, now, is_anew=is_anew))
         self._ticks.own(self._feed.owned)
         for partition, symbols in wanted.items():
             _, left = self._feed.want(partition, symbols, now)

@@ -35,6 +35,10 @@ LARGEST_FRAME = 16 * 1024 * 1024
 LOOK_UP_S = 0.2
 """How often a line that hears nothing looks up: for its deadlines, and for what is wanted."""
 STABLE_S = 60.0
+SILENCE_MS = 21_000
+"""Two heartbeats (protocol §1.5): who sends nothing for so long is gone."""
+FIRST_DATA_MS = 20_000
+"""Within which something about the symbols asked for must come."""
 _OPEN_WITHIN_S = 8.0
 _SEND_WITHIN_S = 10.0
 _ID_LETTERS = string.ascii_letters + string.digits
@@ -150,7 +154,9 @@ class Line:
         self._is_recreated = False
         self._version = -1
         lives = feed.lives
-        session = self._session = QuoteSession(_session_id(), now, auth_token=token, fast_list_ms=0)
+        session = self._session = QuoteSession(
+            _session_id(), now, auth_token=token, fast_list_ms=0, silence_ms=SILENCE_MS, first_data_ms=FIRST_DATA_MS
+        )
         while True:
             self._subscribe(session, now)
             due = session.next_deadline()

@@ -5,7 +5,8 @@ beginning. Ticks have as many partitions and the same function, so who reads a p
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -30,8 +31,14 @@ _ASK_WITHIN_S = 30.0
 
 _log = logs.get("ingest_ws.subscriptions")
 
-Act = Callable[[frozenset[int], dict[int, list[SymbolId]]], None]
-"""Told which partitions are owned, and what is wanted in those where that is known and changed."""
+
+class Act(Protocol):
+    """Told which partitions are owned, and what is wanted in those where that is known and changed.
+
+    `is_anew`: a rebalance has just ended; else the call lets time pass.
+    """
+
+    def __call__(self, owned: frozenset[int], wanted: dict[int, list[SymbolId]], *, is_anew: bool) -> None: ...
 
 
 class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -65,7 +72,7 @@ class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
         _log.info("partitions assigned", partitions=sorted(partitions))
         self._desired.assigned(partitions)
         self._is_asked = False
-        self._act(partitions, {})
+        self._act(partitions, {}, is_anew=True)
 
     async def _start(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -97,7 +104,7 @@ class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
                     await self._take(record, ready, stop)
             async with asyncio.timeout(_ASK_WITHIN_S):
                 await self._ask(consumer)
-        self._act(self._desired.owned, self._desired.take_changes())
+        self._act(self._desired.owned, self._desired.take_changes(), is_anew=False)
         behind = self._desired.behind
         ready.set(SUBSCRIPTIONS, not behind and self._is_asked, f"partitions {sorted(behind)} are still being read")
 

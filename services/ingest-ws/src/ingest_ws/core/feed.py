@@ -69,6 +69,11 @@ class Feed:
         return frozenset(self._logs)
 
     @property
+    def assigned(self) -> frozenset[int]:
+        """The partitions that are ours: without those that we give away."""
+        return frozenset(self._logs.keys() - self._leaving.keys())
+
+    @property
     def lost_ticks(self) -> int:
         return self._lost_before + sum(log.lost_ticks for log in self._logs.values())
 
@@ -77,17 +82,19 @@ class Feed:
         """Ticks that wait for Kafka."""
         return sum(log.waiting for log in self._logs.values())
 
-    def assign(self, assigned: Collection[int], now: int) -> list[str]:
+    def assign(self, assigned: Collection[int], now: int, *, is_anew: bool = True) -> list[str]:
         """These partitions are ours: a new one begins; one that is not among them any more goes on for `HAND_OVER_MS`.
 
-        Call it also without a change, for time to pass. The symbols that are not served any more.
+        That time begins again when everything is assigned anew: the next owner may be another by then. Call it also
+        without that, for time to pass. The symbols that are not served any more.
         """
         for partition in sorted(assigned):
             self._leaving.pop(partition, None)
             if partition not in self._logs:
                 self._own(partition, now)
-        for partition in self._logs.keys() - set(assigned) - self._leaving.keys():
-            self._leaving[partition] = now + HAND_OVER_MS
+        for partition in self._logs.keys() - set(assigned):
+            if is_anew or partition not in self._leaving:
+                self._leaving[partition] = now + HAND_OVER_MS
         due = sorted(partition for partition, until in self._leaving.items() if until <= now)
         return [name for partition in due for name in self._disown(partition)]
 
