@@ -37,13 +37,14 @@ class CachedSeries:
         """Once a second, drop what could not be dropped; until the process shall end."""
         while not await stop.sleep(_RETRY_EVERY_S):
             while self._stale:
-                series = next(iter(self._stale))
+                # Taken out before it is dropped: a series written meanwhile is put in anew and dropped once more.
+                series = self._stale.pop()
                 try:
                     with redis_errors():
                         await self._drop(series)
                 except Unavailable:
+                    self._stale.add(series)
                     break
-                self._stale.discard(series)
                 if not self._stale:
                     _log.info("answers again; stale series are dropped", part="Redis")
 
