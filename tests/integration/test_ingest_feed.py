@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -21,7 +20,9 @@ from tests.support.ingest import (
     topics_of,
     wishes,
 )
+from tests.support.journal import verify
 from tests.support.parts import Parts
+from tests.support.stalls import stalls
 from tradingview_simulator import Simulator, SimulatorSettings, serve
 
 BTC, NOBODY = "BINANCE:BTCUSDT", "BINANCE:NOBODY"
@@ -43,22 +44,15 @@ async def redis(parts: Parts) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-def observed(entries: list[dict[str, Any]], since: int) -> set[tuple[float, float | None]]:
-    """Every state of price and cumulative volume that the simulator sent after an instant, as updates."""
-    state: dict[str, Any] = {}
-    states = set()
-    for entry in entries:
-        state |= entry["fields"]
-        if entry["sent_at_ms"] > since and not entry["snapshot"] and {"lp", "volume"} & entry["fields"].keys():
-            states.add((state["lp"], state["volume"]))
-    return states
-
-
 async def test_every_change_becomes_a_tick_at_the_time_of_its_trade_in_the_partition_of_its_symbol(
     parts: Parts, prefix: str, simulator: Simulator
 ) -> None:
     topics = topics_of(prefix)
-    async with wishes(parts, topics) as desired, log_of(parts.kafka, topics.ticks.name) as log:
+    async with (
+        wishes(parts, topics) as desired,
+        log_of(parts.kafka, topics.ticks.name) as log,
+        stalls() as stalled,
+    ):
         await desired.want(*MANY)
         async with ingest(settings_of(parts, prefix, simulator.url), topics):
             await log.until(lambda: all(len(log.ticks_of(name)) > 6 for name in MANY))
@@ -67,16 +61,14 @@ async def test_every_change_becomes_a_tick_at_the_time_of_its_trade_in_the_parti
         await log.until(lambda: log.marks[-1][1].through >= last)
         for _ in range(5):
             await log.read()
+        heard = await verify(simulator.http_url, log, MANY, stalled)
     for name in MANY:
         ticks = log.ticks_of(name)
         assert ticks[0].is_baseline
-        assert not any(tick.is_baseline for tick in ticks[1:])
-        [(start, end)] = log.heard(name, 0, 2**53)
-        told = {(tick.price, tick.cumulative_volume) for tick in ticks}
-        sent = observed([entry for entry in entries[name] if entry["sent_at_ms"] < end - TRAVEL_MS], start)
-        assert len(sent) > 2
-        assert sent <= told
-        for tick in ticks[1:]:
+        assert sum(tick.is_baseline for tick in ticks) == len(heard[name])
+        for tick in ticks:
+            if tick.is_baseline:
+                continue
             [trade] = {
                 entry["trade_time_ms"]
                 for entry in entries[name]
@@ -103,7 +95,7 @@ async def test_a_dropped_socket_is_deaf_in_the_marks_and_heard_again_and_ticks_f
         log_of(parts.kafka, topics.feed.name, 1) as events,
     ):
         await desired.want(*MANY)
-        async with ingest(settings_of(parts, prefix, simulator.url), topics):
+        async with ingest(settings_of(parts, prefix, simulator.url), topics), stalls() as stalled:
             await log.until(lambda: all(len(log.ticks_of(name)) > 3 for name in MANY))
             before = now_ms()
             await drop(simulator.http_url)
@@ -113,16 +105,12 @@ async def test_a_dropped_socket_is_deaf_in_the_marks_and_heard_again_and_ticks_f
             await events.until(lambda: len(events.records) >= 3)
         kinds = [decode_feed_event(value or b"") for _, _, value, _ in events.records]
         assert [event.type for event in kinds[:3]] == ["connected", "disconnected", "connected"]
-        for name in MANY:
-            [(joined, deaf), (heard, end)] = log.heard(name, 0, 2**53)
-            assert before - 2_000 < deaf <= after < heard
-            entries = await journal(simulator.http_url, name)
-            told = {(tick.price, tick.cumulative_volume) for tick in log.ticks_of(name)}
-            for start, until in ((joined, deaf), (heard, end)):
-                sent = observed([entry for entry in entries if entry["sent_at_ms"] < until - TRAVEL_MS], start)
-                assert sent
-                assert sent <= told
-            first = next(tick for tick in log.ticks_of(name) if tick.received_at >= heard)
+        for name, heard in (
+            await verify(simulator.http_url, log, MANY, [(before - 2_000, after + 12_000), *stalled])
+        ).items():
+            again = next(start for start, _ in heard if start > after)
+            assert any(before - 2_000 < end <= after for _, end in heard)
+            first = next(tick for tick in log.ticks_of(name) if tick.received_at >= again)
             assert first.is_baseline
 
 

@@ -8,6 +8,7 @@ from tests.support.ingest import Log, log_of, topics_of, wishes
 from tests.support.journal import Stretch, verify
 from tests.support.parts import Parts
 from tests.support.replicas import replicas
+from tests.support.stalls import told_stalls
 from tradingview_simulator import SimulatorSettings, serve
 
 PARTITIONS = 6
@@ -84,5 +85,7 @@ async def test_symbols_move_between_replicas_and_what_is_lost_is_announced(
         windows.append((frozen - EXCESS_MS, thawed + BACK_WITHIN_MS))
         for _ in range(10):
             await log.read()
+        for replica in group.running:
+            windows += [stall for stall in told_stalls(replica.said) if stall not in windows]
         await verify(simulator.http_url, log, SOME, windows)
         assert "others have its symbols" in four.said

@@ -26,7 +26,7 @@ from ingest_ws.settings import IngestSettings
 from tests.support.parts import Parts
 
 PARTITIONS = 2
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 def topics_of(prefix: str) -> Topics:
