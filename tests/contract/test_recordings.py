@@ -102,11 +102,17 @@ def replay(prefix: str) -> tuple[QuoteSession, list[QuoteEvent], dict[str, dict[
 def test_a_replayed_session_ends_in_the_merge_of_all_that_was_said(prefix: str) -> None:
     session, events, merged = replay(prefix)
     changes = [event for event in events if isinstance(event, QuoteChanged)]
-    last = {change.symbol: dict(change.values) for change in changes}
+    told: dict[str, dict[str, Any]] = {}
+    in_snapshot: set[str] = set()
+    for change in changes:
+        if change.is_snapshot and change.symbol not in in_snapshot:
+            told[change.symbol] = {}
+        (in_snapshot.add if change.is_snapshot else in_snapshot.discard)(change.symbol)
+        told[change.symbol].update(change.changed)
     assert changes
     assert not any(isinstance(event, Rejected) for event in events)
     assert set(session.symbols) == set(merged)
-    assert {symbol: last[symbol] for symbol in merged} == merged
+    assert {symbol: told[symbol] for symbol in merged} == merged
     assert {change.symbol for change in changes} == {
         event.symbol for event in events if isinstance(event, SnapshotCompleted)
     }
@@ -150,7 +156,7 @@ def test_the_recorded_daily_series_loads_whole_and_agrees_with_the_quote() -> No
     assert series.symbol_info.tick_size == 0.05
     _, events, _ = replay(SIMPLE)
     quote = next(event for event in events if isinstance(event, QuoteChanged))
-    assert series.bars[-1].volume == quote.values["volume"]
+    assert series.bars[-1].volume == quote.changed["volume"]
 
 
 def test_every_recorded_bar_can_be_read_as_it_is() -> None:

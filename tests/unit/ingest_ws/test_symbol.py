@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from contracts.symbols import SymbolId
 from contracts.ticks import QuoteTick
 from ingest_ws.core.clock import Sequencer
 from ingest_ws.core.symbol import HOLD_MS, MOST_HELD, SymbolFeed
+from tradingview.live import LiveFields
 
 DAY0 = 1_767_225_600_000
 T0 = DAY0 + 12 * 3_600_000
@@ -54,6 +56,13 @@ def test_the_first_complete_snapshot_is_a_baseline_with_the_time_of_its_price() 
     assert tick.is_baseline and symbol.is_heard
     assert (tick.received_at, tick.trading_day) == (T0 + 9, DAY0)
     assert symbol.completed(T0 + 20) == []
+
+
+def test_a_tick_made_here_is_a_tick_of_the_contract_to_the_byte() -> None:
+    [tick] = a_symbol(bid=99.5, ask=101.5, bid_size=1.5, ask_size=2.5).rebase(T0 + 5)
+    assert len(set(msgspec.structs.astuple(tick)[2:12])) == 10, "values that differ, so that none may be exchanged"
+    assert isinstance(tick, wire.Tick)
+    assert wire.encode(wire.Tick(**msgspec.structs.asdict(tick))) == wire.encode(tick)
 
 
 def test_a_symbol_without_a_price_is_heard_without_a_tick() -> None:
@@ -181,6 +190,32 @@ def test_an_older_last_time_is_no_news() -> None:
     assert symbol.stale_updates == 1
     quote = symbol.quote()
     assert (quote.price, quote.cumulative_volume, quote.bid) == (100.0, 50.0, 89.0)
+
+
+@pytest.mark.parametrize("said", [{"lp": 101.0}, {"bid": 99.0}, {}])
+def test_a_last_time_far_ahead_makes_no_sense_and_changes_nothing(said: dict[str, Any]) -> None:
+    symbol = a_symbol()
+    for message in (said | {"lp_time": S0 + 61}, LiveFields(**said, lp_time=S0 + 61)):
+        with pytest.raises(BadData, match="lp_time") as caught:
+            symbol.changed(message, T0)
+        assert caught.value.kind == "time_ahead"
+    assert (symbol.quote().price, symbol.quote().bid) == (100.0, None)
+    assert symbol.held_since is None
+
+
+@pytest.mark.parametrize("ahead_s", [2, 30, 60])
+@pytest.mark.parametrize("delay", [0, 900])
+def test_a_last_time_ahead_of_us_does_not_silence_true_ones_that_follow(ahead_s: int, delay: int) -> None:
+    mode = f"delayed_streaming_{delay}" if delay else "streaming"
+    symbol = a_symbol(update_mode=mode, lp_time=S0 - delay)
+    assert len(symbol.changed({"lp": 101.0, "volume": 51.0, "lp_time": S0 + ahead_s}, T0)) == 1
+    for second in range(1, 90):
+        true = {"lp": 102.0 + second, "volume": 51.0 + second, "lp_time": S0 + second - delay}
+        [tick] = symbol.changed(true, T0 + second * 1000 + 300)
+        assert said(tick) == (102.0 + second, 51.0 + second, (second - delay) * 1000, False)
+    assert symbol.stale_updates == 0
+    assert symbol.changed({"lp": 90.0, "volume": 140.5, "lp_time": S0 + 60 - delay}, T0 + 90_000) == []
+    assert symbol.stale_updates == 1
 
 
 def test_a_fall_of_the_cumulative_volume_is_a_baseline() -> None:

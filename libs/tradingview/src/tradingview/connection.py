@@ -3,11 +3,12 @@
 Sessions stand on it. All instants are epoch milliseconds of the caller's own clock, given as arguments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
-from tradingview.codec import Heartbeat, Hello, Message, Packet, decode, encode, heartbeat, render
+from tradingview.codec import Heartbeat, Hello, Message, Packet, decode_with, encode, heartbeat, packet_of, render
 from tradingview.errors import BadFrame, Misuse
 
 ANONYMOUS = "unauthorized_user_token"
@@ -99,13 +100,18 @@ class Connection:
         frames, self._outgoing = self._outgoing, []
         return frames
 
-    def read(self, received: str | bytes | Sequence[Packet], now_ms: int) -> tuple[Sequence[Packet], list[Rejected]]:
-        """The packets of a frame (or those given), and what of it could not be read."""
+    def read(
+        self,
+        received: str | bytes | Sequence[Packet],
+        now_ms: int,
+        straight: Callable[[str], Any] = packet_of,
+    ) -> tuple[Sequence[Any], list[Rejected]]:
+        """The packets of a frame (or those given) and what of it could not be read; `straight` is for `decode_with`."""
         rejected: list[Rejected] = []
-        packets: Sequence[Packet]
+        packets: Sequence[Any]
         if isinstance(received, (str, bytes)):
             try:
-                packets = decode(received)
+                packets = decode_with(straight, received)
             except BadFrame as error:
                 packets = error.packets
                 rejected.append(Rejected(error.cause, error.position, error.detail, received))

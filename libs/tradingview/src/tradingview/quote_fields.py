@@ -1,6 +1,5 @@
-"""The fields of a quote: which to ask for, what a message says about them, how partials are merged (protocol §4.2)."""
+"""The fields of a quote: which to ask for, and what a message says about them (protocol §4.2)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 FIELDS = (
@@ -40,11 +39,6 @@ def without_void(fields: dict[str, Any]) -> dict[str, Any]:
     if NO_VALUE in fields.values():
         return {name: None if value == NO_VALUE else value for name, value in fields.items()}
     return fields
-
-
-def merged(values: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state after a message: an absent field is unchanged, None is no value. Neither argument is touched."""
-    return {**values, **changed}
 
 
 def delay_s(update_mode: object) -> int | None:

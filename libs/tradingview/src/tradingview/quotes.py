@@ -1,4 +1,4 @@
-"""A quote session: the live, merged state of many symbols over one connection (protocol §4).
+"""A quote session: what changes about many symbols, live, over one connection (protocol §4).
 
 It does no I/O. Its caller opens the socket, and after every `receive`, `add`, `remove`, `recreate` and `expire`
 
@@ -15,8 +15,9 @@ from typing import Any
 from tradingview.codec import Message, Packet, encode
 from tradingview.connection import ANONYMOUS, Connection, reject
 from tradingview.errors import Misuse
+from tradingview.live import LiveMessage, LiveParams, decode_live
 from tradingview.quote_events import QuoteChanged, QuoteEvent, SessionLost, SnapshotCompleted, SymbolFailed
-from tradingview.quote_fields import FIELDS, merged, without_void
+from tradingview.quote_fields import FIELDS, without_void
 from tradingview.rhythm import Rhythm
 
 __all__ = ["QuoteChanged", "QuoteEvent", "QuoteSession", "SessionLost", "SnapshotCompleted", "SymbolFailed"]
@@ -43,10 +44,11 @@ SESSION_METHODS = frozenset({"qsd", "quote_completed", "critical_error"})
 class _Book:
     """What has been heard about one symbol."""
 
-    __slots__ = ("first_data_at_ms", "is_complete", "values")
+    __slots__ = ("first_data_at_ms", "is_complete", "session")
 
     def __init__(self) -> None:
-        self.values: Mapping[str, Any] = {}
+        self.session: object = None
+        """`current_session`, as far as it was said."""
         self.first_data_at_ms: int | None = None
         self.is_complete = False
 
@@ -140,9 +142,12 @@ class QuoteSession:
 
     def receive(self, received: str | bytes | Sequence[Packet], now_ms: int) -> list[QuoteEvent]:
         """A WebSocket frame (or the packets of one, if somebody else has decoded it) and what it says."""
-        packets, rejected = self._connection.read(received, now_ms)
+        packets, rejected = self._connection.read(received, now_ms, decode_live)
         events: list[QuoteEvent] = [*rejected]
         for packet in packets:
+            if type(packet) is LiveMessage:
+                self._live(packet.params, now_ms, events)
+                continue
             if isinstance(packet, Message) and packet.method in SESSION_METHODS:
                 self._message(packet, now_ms, events)
                 continue
@@ -190,7 +195,7 @@ class QuoteSession:
 
     def _is_open(self) -> bool:
         """Whether any symbol may trade now, as far as the server has said."""
-        return any(book.values.get("current_session") not in CLOSED for book in self._books.values())
+        return any(book.session not in CLOSED for book in self._books.values())
 
     def _begin(self, session_id: str) -> None:
         if not session_id:
@@ -242,6 +247,22 @@ class QuoteSession:
             reason, detail = [*map(str, params[1:3]), "", ""][:2]
             events.append(SessionLost(self._session_id, reason, detail))
 
+    def _live(self, params: LiveParams, now_ms: int, events: list[QuoteEvent]) -> None:
+        """`_message` and `_data` for the commonest message."""
+        if params.session_id != self._session_id or self._is_lost:
+            self.ignored_messages += 1
+            return
+        if not self._is_answered:
+            self._answered()
+        quote = params.quote
+        book = self._books.get(quote.symbol)
+        if book is None:
+            self.ignored_messages += 1
+            return
+        if not book.is_complete:
+            self._snapshot(book, quote.symbol, now_ms, events)
+        events.append(QuoteChanged(quote.symbol, quote.fields, not book.is_complete, now_ms))
+
     def _answered(self) -> None:
         self._is_answered = True
         self._first_data_at_ms = None
@@ -266,13 +287,17 @@ class QuoteSession:
             events.append(_failure(symbol, str(status), str(data.get("errmsg", "")), fields))
             return
         if not book.is_complete:
-            if book.first_data_at_ms is None:
-                book.first_data_at_ms = now_ms
-            elif now_ms - book.first_data_at_ms >= SNAPSHOT_MS:
-                book.is_complete = True
-                events.append(SnapshotCompleted(symbol))
-        book.values = merged(book.values, changed)
-        events.append(QuoteChanged(symbol, changed, book.values, not book.is_complete, now_ms))
+            self._snapshot(book, symbol, now_ms, events)
+        book.session = changed.get("current_session", book.session)
+        events.append(QuoteChanged(symbol, changed, not book.is_complete, now_ms))
+
+    def _snapshot(self, book: _Book, symbol: str, now_ms: int, events: list[QuoteEvent]) -> None:
+        """Data came of a symbol whose snapshot is not complete: it may have been for long."""
+        if book.first_data_at_ms is None:
+            book.first_data_at_ms = now_ms
+        elif now_ms - book.first_data_at_ms >= SNAPSHOT_MS:
+            book.is_complete = True
+            events.append(SnapshotCompleted(symbol))
 
     def _completed(self, message: Message, events: list[QuoteEvent]) -> None:
         symbol = message.params[1] if len(message.params) > 1 else None
@@ -280,7 +305,7 @@ class QuoteSession:
             events.append(reject(message, "not [session, symbol]"))
             return
         book = self._books.get(symbol)
-        if book is None or not book.values:
+        if book is None or book.first_data_at_ms is None:
             # It follows the refusal of a symbol too (protocol §4.4).
             self.ignored_messages += 1
             return

@@ -205,7 +205,7 @@ class Line:
         for event in events:
             if type(event) is QuoteChanged:
                 try:
-                    self._feed.changed(event.symbol, event.changed, now)
+                    self._feed.changed(event.symbol, event.said, now)
                 except BadData as error:
                     raw = msgspec.json.encode({"symbol": event.symbol, "changed": event.changed})
                     self._reports.dead_letter(error, raw, connection=self._connection, at=now)

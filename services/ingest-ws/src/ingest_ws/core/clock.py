@@ -55,7 +55,8 @@ class Sequencer:
         self._last = -1
 
     def next(self, received_at: int) -> int:
-        self._last = max(self._last + 1, received_at * SEQUENCE_SLOTS)
+        first, following = received_at * SEQUENCE_SLOTS, self._last + 1
+        self._last = max(following, first)
         return self._last
 
 

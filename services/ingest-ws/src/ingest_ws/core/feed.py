@@ -15,6 +15,7 @@ from contracts.topics import partition_of
 from ingest_ws.core.clock import Presence, RunNumbers, Sequencer
 from ingest_ws.core.partition import Batch, PartitionLog, Room
 from ingest_ws.core.symbol import HOLD_MS, SymbolFeed
+from tradingview.live import LiveFields
 
 HAND_OVER_MS = 5_000
 """So long an owner goes on that has to give a partition away: the next one hears by then."""
@@ -131,16 +132,20 @@ class Feed:
             members[name] = self.symbols[name] = Served(names[name], partition, self._sequencer)
         return joined, left
 
-    def changed(self, name: str, changed: Mapping[str, Any], now: int) -> None:
+    def changed(self, name: str, said: LiveFields | Mapping[str, Any], now: int) -> None:
         """A message about a symbol; `BadData` if it makes no sense. One that is not served is passed over."""
         served = self.symbols.get(name)
         if served is None:
             return
         served.error = None
-        ticks = served.feed.changed(changed, now)
+        ticks = served.feed.changed(said, now)
         self.changed_quotes.add(name)
-        self._put(served, ticks, now)
-        self._note_held(served)
+        if ticks:
+            self._put(served, ticks, now)
+        if served.feed.held:
+            self._held[name] = served
+        elif name in self._held:
+            del self._held[name]
 
     def completed(self, name: str, now: int) -> None:
         """The snapshot of a symbol is complete: from the first one on it is heard."""
@@ -246,10 +251,10 @@ class Feed:
         return min(since, default=None)
 
     def _note_held(self, served: Served) -> None:
-        if served.feed.held_since is None:
-            self._held.pop(served.name, None)
-        else:
+        if served.feed.held:
             self._held[served.name] = served
+        else:
+            self._held.pop(served.name, None)
 
     def _drop(self, served: Served) -> None:
         self.version += 1
@@ -258,8 +263,9 @@ class Feed:
         self.changed_quotes.discard(served.name)
 
     def _put(self, served: Served, ticks: Iterable[wire.Tick], now: int) -> None:
-        log = self._logs[served.partition]
+        partition = served.partition
+        log = self._logs[partition]
         for tick in ticks:
             self.ticks += 1
             log.put(tick, served.key, now)
-            self._touched.add(served.partition)
+            self._touched.add(partition)

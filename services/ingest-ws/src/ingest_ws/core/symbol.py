@@ -10,28 +10,47 @@ moved it: the time alone is a baseline, and a price that comes soon after the ho
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
+
+import msgspec
+from msgspec import UNSET
 
 from contracts import wire
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote, SessionPhase
 from ingest_ws.core.clock import Sequencer
-from ingest_ws.core.fields import DAY_FIELDS, PRICES, VOLUMES, Fields, read, trading_day
+from ingest_ws.core.fields import AHEAD_MS, DAY_FIELDS, Rest, ahead, read, trading_day
+from ingest_ws.core.made import MadeTick
+from tradingview.live import LiveFields
 
 HOLD_MS = 250
 CLAIM_MS = 1_000
 """How long after it came a time without a price waits for one; after `HOLD_MS` its own tick has been made."""
 MOST_HELD = 16
-_NUMBERS = (*PRICES.values(), *VOLUMES.values())
 
 
-class _Held:
+class _Numbers(msgspec.Struct, gc=False):
+    """The merged state of a symbol's numbers by the names of our contracts."""
+
+    price: float | None = None
+    cumulative_volume: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    day_open: float | None = None
+    day_high: float | None = None
+    day_low: float | None = None
+    previous_close: float | None = None
+    change: float | None = None
+    change_percent: float | None = None
+
+
+class _Held(msgspec.Struct, gc=False):
     """An observation whose tick is not made yet: the state at its instant, and what is known of its time."""
 
-    __slots__ = ("delay", "floor", "has_price", "last_time", "open_day", "received_at", "said", "sequence", "session",
-                 "turn", "values")  # fmt: skip
-
-    values: dict[str, Any]
+    numbers: _Numbers
     said: dict[str, int]
     """For each field of a day, the turn in which it was last said."""
     turn: int
@@ -40,6 +59,8 @@ class _Held:
     """The last time known before it, epoch seconds; 0 where none is."""
     last_time: int | None
     has_price: bool
+    day: int
+    """The trading day known when it came."""
     open_day: int | None
     session: str
     delay: int
@@ -50,14 +71,14 @@ class _Held:
 class SymbolFeed:
     """`is_heard`: its snapshot is complete and its connection lives. Verbs return the ticks that they bring about.
 
-    Which times are milliseconds and which seconds is told by the names of `Fields` and `QuoteTick`.
+    Which times are milliseconds and which seconds is told by the names of `Rest` and `QuoteTick`.
     """
 
     # fmt: off
     __slots__ = (
-        "_day", "_day_began", "_held", "_last_time", "_numbers", "_open_day", "_quote_only", "_said", "_sequencer",
-        "_texts", "_told_day", "_told_volume", "_turn", "_unclaimed", "delay", "identity", "is_heard", "last_sequence",
-        "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates",
+        "_day", "_day_began", "_last_time", "_numbers", "_open_day", "_said", "_sequencer", "_stale_before",
+        "_texts", "_told_day", "_told_volume", "_turn", "_unclaimed", "delay", "held", "identity", "is_heard",
+        "last_sequence", "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates",
     )
     # fmt: on
 
@@ -78,43 +99,79 @@ class SymbolFeed:
         self.phase: str = SessionPhase.UNKNOWN.value
         self.delay = 0
         self.quote_at = 0
-        self._numbers: dict[str, Any] = dict.fromkeys(_NUMBERS)
-        self._quote_only: dict[str, Any] = {}
+        self._numbers = _Numbers()
         self._texts: dict[str, Any] = {}
         self._said: dict[str, int] = dict.fromkeys(DAY_FIELDS, 0)
         self._last_time: int | None = None
+        self._stale_before = 0
         self._open_day: int | None = None
         self._day = -1
         self._day_began = 0
-        self._held: list[_Held] = []
+        self.held: list[_Held] = []
+        """Observations whose ticks are not made yet."""
         self._unclaimed: _Held | None = None
 
     @property
     def held_since(self) -> int | None:
         """When the oldest observation came whose tick is not made yet."""
-        return self._held[0].received_at if self._held else None
+        return self.held[0].received_at if self.held else None
 
-    def changed(self, changed: Mapping[str, Any], now: int) -> list[wire.Tick]:
+    def changed(self, said: LiveFields | Mapping[str, Any], now: int) -> list[wire.Tick]:
         """A message about the symbol came at `now`. Raises `BadData` and changes nothing if it makes no sense."""
-        fields = read(changed, now)
-        if self.is_heard and self._is_stale(fields):
-            self.stale_updates += 1
-            fields.last_time = None
-            for name in ("price", "cumulative_volume"):
-                fields.numbers.pop(name, None)
-        has_time = fields.last_time is not None and fields.last_time != self._last_time
-        is_news = self._differs(fields, "price") or self._differs(fields, "cumulative_volume")
-        has_price = is_news or "price" in fields.numbers or "cumulative_volume" in fields.numbers
-        floor = self._last_time or 0
-        self._merge(fields, now)
-        if not (has_time or is_news) or not self.is_heard or self._numbers["price"] is None:
+        rest: Rest | None = None
+        if isinstance(said, LiveFields):
+            live = said
+        else:
+            live, rest = read(said)
+        price, volume, last_time = live.lp, live.volume, live.lp_time
+        if last_time is not UNSET and last_time is not None:
+            if last_time * 1000 > now + AHEAD_MS:
+                raise ahead(last_time, now)
+            if last_time < self._stale_before and self.is_heard and self._is_of_known_day(rest):
+                self.stale_updates += 1
+                price, volume, last_time = UNSET, UNSET, None
+        else:
+            last_time = None
+        known_time, numbers = self._last_time, self._numbers
+        has_time = last_time is not None and last_time != known_time
+        has_price = is_news = False
+        self._turn += 1
+        self.quote_at = now
+        if price is not UNSET:
+            has_price, is_news = True, price is not None and price != numbers.price
+            numbers.price = price
+        if volume is not UNSET:
+            has_price, is_news = True, is_news or (volume is not None and volume != numbers.cumulative_volume)
+            numbers.cumulative_volume = volume
+            self._said["cumulative_volume"] = self._turn
+        if live.bid is not UNSET:
+            numbers.bid = live.bid
+        if live.ask is not UNSET:
+            numbers.ask = live.ask
+        if live.bid_size is not UNSET:
+            numbers.bid_size = live.bid_size
+        if live.ask_size is not UNSET:
+            numbers.ask_size = live.ask_size
+        if live.ch is not UNSET:
+            numbers.change = live.ch
+        if live.chp is not UNSET:
+            numbers.change_percent = live.chp
+        if rest is not None:
+            self._merge_rest(rest, now)
+        if last_time is not None:
+            self._last_time = last_time
+            self._stale_before = last_time
+            present = now // 1000 - self.delay
+            if last_time > present:
+                # A time ahead of us silences no true one that follows.
+                self._stale_before = present
+        if not (has_time or is_news) or not self.is_heard or numbers.price is None:
             return []
-        if has_time and has_price and not self._held:
+        observed = self._observe(now, known_time or 0, last_time if has_time else None, has_price)
+        if has_time and has_price and not self.held:
             self._unclaimed = None
-            return [self._tick(self._observe(now, floor, fields.last_time))]
-        observed = self._observe(now, floor, fields.last_time if has_time else None)
-        observed.values, observed.said = self._numbers.copy(), self._said.copy()
-        observed.has_price = has_price
+            return [self._tick(observed)]
+        observed.numbers, observed.said = copy(numbers), self._said.copy()
         return self._pair(observed)
 
     def completed(self, now: int) -> list[wire.Tick]:
@@ -130,15 +187,15 @@ class SymbolFeed:
 
     def expire(self, now: int) -> list[wire.Tick]:
         """The ticks of observations that have been held long enough."""
-        due = [held for held in self._held if now - held.received_at >= HOLD_MS]
-        self._held = self._held[len(due) :]
-        if due and not due[-1].has_price and due[-1].values["cumulative_volume"] is not None:
+        due = [held for held in self.held if now - held.received_at >= HOLD_MS]
+        self.held = self.held[len(due) :]
+        if due and not due[-1].has_price and due[-1].numbers.cumulative_volume is not None:
             self._unclaimed = due[-1]
         return [self._tick(held) for held in due]
 
     def flush(self) -> list[wire.Tick]:
         """The ticks of all that is held."""
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         return [self._tick(each) for each in held]
 
     def deafen(self) -> list[wire.Tick]:
@@ -153,8 +210,7 @@ class SymbolFeed:
         return Quote(
             exchange=self.identity.exchange,
             symbol=self.identity.symbol,
-            **self._numbers,
-            **self._quote_only,
+            **msgspec.structs.asdict(self._numbers),
             **self._texts,
             trading_day=self._day if self._day >= 0 else None,
             session=SessionPhase(self.phase),
@@ -164,37 +220,24 @@ class SymbolFeed:
             sequence=self.last_sequence,
         )
 
-    def _is_stale(self, fields: Fields) -> bool:
-        """Snapshots can go back in time (protocol §4.3): an older last time of no newer day is no news."""
-        known, said = self._last_time, fields.last_time
-        if known is None or said is None or said >= known:
-            return False
-        return fields.open_day is None or fields.open_day <= self._day
+    def _is_of_known_day(self, rest: Rest | None) -> bool:
+        """Snapshots can go back in time (protocol §4.3): an older last time is no news unless it is of a newer day."""
+        return rest is None or rest.open_day is None or rest.open_day <= self._day
 
-    def _differs(self, fields: Fields, name: str) -> bool:
-        value = fields.numbers.get(name)
-        return value is not None and value != self._numbers[name]
-
-    def _merge(self, fields: Fields, now: int) -> None:
-        self._turn += 1
-        self.quote_at = now
-        if fields.delay is not None:
-            self.delay = fields.delay
-        if fields.session is not None:
-            self.phase = fields.session
-        for name in DAY_FIELDS:
-            if name in fields.numbers:
-                self._said[name] = self._turn
-        if fields.open_day is not None:
-            self._open_day = fields.open_day
-            present = trading_day(fields.open_day, now - self.delay * 1000)
-            if present == fields.open_day and present > self._day:
+    def _merge_rest(self, rest: Rest, now: int) -> None:
+        if rest.delay is not None:
+            self.delay = rest.delay
+        if rest.session is not None:
+            self.phase = rest.session
+        for name, value in rest.figures.items():
+            setattr(self._numbers, name, value)
+            self._said[name] = self._turn
+        self._texts.update(rest.texts)
+        if rest.open_day is not None:
+            self._open_day = rest.open_day
+            present = trading_day(rest.open_day, now - self.delay * 1000)
+            if present == rest.open_day and present > self._day:
                 self._begin_day(present, self._turn)
-        if fields.last_time is not None:
-            self._last_time = fields.last_time
-        self._numbers.update(fields.numbers)
-        self._quote_only.update(fields.quote_only)
-        self._texts.update(fields.texts)
 
     def _begin_day(self, day: int, turn: int) -> None:
         """What belongs to a day is void until it has been said again; the first day known began before we came."""
@@ -204,55 +247,56 @@ class SymbolFeed:
         self._day_began = turn
         for name in DAY_FIELDS:
             if self._said[name] < turn:
-                self._numbers[name] = None
+                setattr(self._numbers, name, None)
 
-    def _observe(self, now: int, floor: int, last_time: int | None) -> _Held:
+    def _observe(self, now: int, floor: int, last_time: int | None, has_price: bool) -> _Held:
         """An observation of the present state, which it shares: one that is held needs copies."""
-        held = _Held()
-        held.values = self._numbers
-        held.said = self._said
-        held.turn = self._turn
-        held.floor = floor
-        held.last_time = last_time
-        held.has_price = True
-        held.open_day = self._open_day
-        held.session = self.phase
-        held.delay = self.delay
-        held.received_at = now
-        held.sequence = self._sequencer.next(now)
-        return held
+        return _Held(
+            self._numbers,
+            self._said,
+            self._turn,
+            floor,
+            last_time,
+            has_price,
+            self._day,
+            self._open_day,
+            self.phase,
+            self.delay,
+            now,
+            self._sequencer.next(now),
+        )
 
     def _pair(self, new: _Held) -> list[wire.Tick]:
         """Bring a price and its time together, whichever came first."""
-        waiting = self._held
+        waiting = self.held
         unclaimed, self._unclaimed = self._unclaimed, None
         if new.last_time is None:
             if unclaimed is not None and new.received_at - unclaimed.received_at <= CLAIM_MS:
                 new.last_time = unclaimed.last_time
                 return [self._tick(new)]
             if waiting and not waiting[-1].has_price:
-                self._held = []
+                self.held = []
                 new.last_time, new.turn = waiting[-1].last_time, waiting[-1].turn
                 return [self._tick(new)]
             waiting.append(new)
             return [self._tick(waiting.pop(0))] if len(waiting) > MOST_HELD else []
-        self._held = []
+        self.held = []
         if new.has_price:
             return [*self._before(waiting, new.last_time), self._tick(new)]
         if waiting and waiting[-1].has_price:
             last = waiting.pop()
             last.last_time = new.last_time
             return [*self._before(waiting, new.last_time), self._tick(last)]
-        self._held = [new]
+        self.held = [new]
         return self._before(waiting, new.last_time)
 
     def _before(self, waiting: list[_Held], next_time: int) -> list[wire.Tick]:
         return [self._tick(held, next_time) for held in waiting]
 
     def _baseline(self, now: int) -> list[wire.Tick]:
-        if self._numbers["price"] is None:
+        if self._numbers.price is None:
             return []
-        return [self._tick(self._observe(now, self._last_time or 0, self._last_time), is_baseline=True)]
+        return [self._tick(self._observe(now, self._last_time or 0, self._last_time, True), is_baseline=True)]
 
     def _tick(self, held: _Held, next_time: int | None = None, *, is_baseline: bool = False) -> wire.Tick:
         if held.last_time is not None:
@@ -264,12 +308,12 @@ class SymbolFeed:
         day = trading_day(held.open_day, event_time)
         if day > self._day:
             self._begin_day(day, held.turn)
-        values = held.values
-        if day == self._day:
+        numbers = held.numbers
+        if day == self._day != held.day:
             for name in DAY_FIELDS:
                 if held.said[name] < self._day_began:
-                    values[name] = None
-        volume = values["cumulative_volume"]
+                    setattr(numbers, name, None)
+        volume = numbers.cumulative_volume
         is_baseline = is_baseline or (not held.has_price and volume is not None)
         if day > self._told_day:
             # Without a time of its own nothing says that the first of a day is a trade and not the roll itself.
@@ -279,16 +323,26 @@ class SymbolFeed:
             is_baseline = is_baseline or (self._told_volume is not None and volume < self._told_volume)
             self._told_volume = volume
         self.last_tick_time, self.last_tick_at, self.last_sequence = event_time, held.received_at, held.sequence
-        return wire.Tick(
-            exchange=self.identity.exchange,
-            symbol=self.identity.symbol,
-            **values,
-            trading_day=day,
-            session=held.session,
-            delay=held.delay,
-            event_time=event_time,
-            event_time_estimated=held.last_time is None,
-            received_at=held.received_at,
-            sequence=held.sequence,
-            is_baseline=is_baseline,
+        assert numbers.price is not None
+        return MadeTick(
+            self.identity.exchange,
+            self.identity.symbol,
+            numbers.price,
+            numbers.cumulative_volume,
+            numbers.bid,
+            numbers.ask,
+            numbers.bid_size,
+            numbers.ask_size,
+            numbers.day_open,
+            numbers.day_high,
+            numbers.day_low,
+            numbers.previous_close,
+            day,
+            held.session,
+            held.delay,
+            event_time,
+            held.last_time is None,
+            held.received_at,
+            held.sequence,
+            is_baseline,
         )
