@@ -98,7 +98,10 @@ def _payloads(frame: str) -> list[str] | None:
 
 
 def _packets(straight: Callable[[str], Any], payloads: list[str]) -> list[Any]:
-    packets = []
+    try:
+        return [*map(straight, payloads)]
+    except (ValueError, RecursionError):
+        packets = []
     for payload in payloads:
         try:
             packets.append(straight(payload))

@@ -9,7 +9,7 @@ from tradingview.connection import ConnectionEvent
 from tradingview.live import LiveFields, as_mapping
 
 
-class QuoteChanged(msgspec.Struct, frozen=True, eq=False):
+class QuoteChanged(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A message about a symbol; `changed` is what it said. What it did not say is as it was.
 
     `said` is the same for those in a hurry: of the commonest messages it has the values as attributes (`LiveFields`).

@@ -147,12 +147,9 @@ class QuoteSession:
         for packet in packets:
             if type(packet) is LiveMessage:
                 self._live(packet.params, now_ms, events)
-                continue
-            if isinstance(packet, Message) and packet.method in SESSION_METHODS:
+            elif isinstance(packet, Message) and packet.method in SESSION_METHODS:
                 self._message(packet, now_ms, events)
-                continue
-            event = self._connection.handle(packet, now_ms)
-            if event is not None:
+            elif (event := self._connection.handle(packet, now_ms)) is not None:
                 events.append(event)
             elif isinstance(packet, Message):
                 self.ignored_messages += 1

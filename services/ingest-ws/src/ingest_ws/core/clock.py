@@ -55,9 +55,11 @@ class Sequencer:
         self._last = -1
 
     def next(self, received_at: int) -> int:
-        first, following = received_at * SEQUENCE_SLOTS, self._last + 1
-        self._last = max(following, first)
-        return self._last
+        number = received_at * SEQUENCE_SLOTS
+        if number <= self._last:
+            number = self._last + 1
+        self._last = number
+        return number
 
 
 class RunNumbers:

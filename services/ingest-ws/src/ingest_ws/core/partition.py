@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from contracts import wire
 from contracts.marks import Hears
 from contracts.topics import MARK_KEY
@@ -29,7 +31,7 @@ MOST_CHANGES = 1_000
 MOST_WAITING_CHANGES = 20_000
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A tick ready to be sent; `put_at` is when it was complete, `received_at` when its observation came."""
 
     received_at: int
@@ -82,8 +84,6 @@ class PartitionLog:
         self._runs = runs
         self._room = room
         self._queue: deque[Entry] = deque()
-        self._oldest: deque[int] = deque()
-        """Receive times in the queue, each the least of those behind it: the first is the least of all."""
         self._taken: Batch | None = None
         self._farewells: deque[bytes] = deque()
         """What runs that are over had still to say, in marks that vouch for nothing."""
@@ -95,7 +95,7 @@ class PartitionLog:
 
     def _begin(self, now: int) -> None:
         self.run = self._runs.next(now)
-        self._through = min(now, *self._oldest) - 1 if self._oldest else now - 1
+        self._through = min([now, *(entry.received_at for entry in self._queue)]) - 1
         self._lost_from: int | None = None
         self._has_failed = False
 
@@ -120,9 +120,6 @@ class PartitionLog:
         """A tick is complete at `now`; false if there was no room, or something before it was lost."""
         value = wire.encode(tick)
         if self._lost_from is None and self._room.take(len(value)):
-            while self._oldest and self._oldest[-1] > tick.received_at:
-                self._oldest.pop()
-            self._oldest.append(tick.received_at)
             self._queue.append(Entry(tick.received_at, now, key, value))
             return True
         self.lost_ticks += 1
@@ -148,7 +145,8 @@ class PartitionLog:
         """
         if self._taken is not None:
             return None
-        ticks = tuple(self._pop() for _ in range(min(len(self._queue), MOST_TICKS)))
+        queue = self._queue
+        ticks = tuple([queue.popleft() for _ in range(min(len(queue), MOST_TICKS))])
         mark = self._mark(now, held_since) if is_last or self.is_due(now) else None
         if not ticks and mark is None and not self._farewells:
             return None
@@ -189,12 +187,6 @@ class PartitionLog:
         for symbol in heard:
             self.say(symbol, Hears.HEARD, now)
 
-    def _pop(self) -> Entry:
-        entry = self._queue.popleft()
-        if self._oldest[0] == entry.received_at:
-            self._oldest.popleft()
-        return entry
-
     def _done(self) -> Batch:
         assert self._taken is not None
         batch, self._taken, self._told = self._taken, None, []
@@ -205,11 +197,9 @@ class PartitionLog:
         self._lost_from = received_at if self._lost_from is None else min(self._lost_from, received_at)
 
     def _mark(self, now: int, held_since: int | None) -> bytes:
-        bounds = [now]
+        bounds = [now, *(entry.received_at for entry in self._queue)]
         if held_since is not None:
             bounds.append(held_since)
-        if self._oldest:
-            bounds.append(self._oldest[0])
         if self._lost_from is not None:
             bounds.append(self._lost_from)
         through = max(self._through, min(bounds) - 1)

@@ -324,9 +324,10 @@ class SymbolFeed:
             self._told_volume = volume
         self.last_tick_time, self.last_tick_at, self.last_sequence = event_time, held.received_at, held.sequence
         assert numbers.price is not None
+        exchange, symbol = self.identity
         return MadeTick(
-            self.identity.exchange,
-            self.identity.symbol,
+            exchange,
+            symbol,
             numbers.price,
             numbers.cumulative_volume,
             numbers.bid,
