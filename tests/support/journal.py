@@ -37,13 +37,13 @@ def changes(entries: Iterable[dict[str, Any]]) -> dict[int, list[Change]]:
     states: dict[int, dict[str, Any]] = defaultdict(dict)
     found: dict[int, list[Change]] = defaultdict(list)
     for entry in entries:
-        if entry.get("fault"):
+        if entry["fault"] in {"past", "duplicate"}:
             continue
         state = states[entry["connection"]]
         before = [state.get(name) for name in ("lp", "volume", "lp_time")]
         state |= entry["fields"]
         after = [state.get(name) for name in ("lp", "volume", "lp_time")]
-        if not entry["snapshot"] and before != after:
+        if not entry["snapshot"] and not entry["fault"] and before != after:
             last_time = after[2] if before[:2] == after[:2] else None
             found[entry["connection"]].append(Change(entry["sent_at_ms"], after[0], after[1], last_time))
     return found

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from tradingview_simulator.journal import Sent
+from tradingview_simulator.mischief import Mischief
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.quotes.feed import Feed
 from tradingview_simulator.quotes.subscription import Subscription
@@ -30,6 +31,7 @@ class Watched:
             completed=lambda name: None,
             timers=timers,
             chance=Random(1),
+            mischief=Mischief(),
             slow_interval_s=15,
         )
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from random import Random
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -13,7 +16,7 @@ from tradingview import codec
 from tradingview.errors import BadFrame
 from tradingview_simulator.charts.session import ChartSession
 from tradingview_simulator.faults import ProtocolFaultError, unknown_session
-from tradingview_simulator.journal import Journal
+from tradingview_simulator.journal import Journal, Sent
 from tradingview_simulator.outbox import Outbox
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.quotes.session import QuoteSession
@@ -68,6 +71,7 @@ class Connection:
         self._quotes: dict[str, QuoteSession] = {}
         self._charts: dict[str, ChartSession] = {}
         self._echoed_at = 0.0
+        self._deeds: set[asyncio.Task[None]] = set()
 
     @property
     def sessions(self) -> list[str]:
@@ -78,10 +82,43 @@ class Connection:
         """Cut the connection without a close frame."""
         self._socket.transport.abort()
 
+    def close(self, code: int) -> None:
+        """Close the connection in good order."""
+        self._later(self._socket.close(code))
+
+    def fail(self, text: str) -> None:
+        """Say `protocol_error`, then close."""
+
+        async def say() -> None:
+            await self._socket.send(codec.encode("protocol_error", text))
+            await self._socket.close()
+
+        self._later(say())
+
+    def send_raw(self, frame: str | bytes) -> None:
+        """Send a frame of its own, whatever it holds."""
+        self._later(self._socket.send(frame))
+
+    def kill_sessions(self) -> None:
+        """End every quote session with `critical_error`; the socket lives (protocol §6)."""
+        for session in self._quotes.values():
+            session.kill("internal_error", "session killed")
+
+    def repeat_the_past(self) -> None:
+        """Send an older state of every symbol again (protocol §4.3)."""
+        for session in self._quotes.values():
+            session.repeat_the_past()
+
+    def regress(self) -> None:
+        """Send a lower cumulative volume than before, of every symbol."""
+        for session in self._quotes.values():
+            session.regress()
+
     async def serve(self) -> None:
         """Serve the client until it leaves, is thrown out or is dropped."""
         self._echoed_at = asyncio.get_running_loop().time()
-        self._outbox.put(codec.render(self._hello()))
+        if not self._hub.mischief.is_silent:
+            self._outbox.put(codec.render(self._hello()))
         workers = [asyncio.create_task(self._send()), asyncio.create_task(self._beat())]
         try:
             async for text in self._socket:
@@ -97,7 +134,28 @@ class Connection:
                 self._close_quotes(name)
             for worker in workers:
                 worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.gather(*workers, *self._deeds, return_exceptions=True)
+
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                await work
+
+        task = asyncio.create_task(run())
+        self._deeds.add(task)
+        task.add_done_callback(self._deeds.discard)
+
+    def _put_quotes(self, packet: str, sent: Sent | None) -> None:
+        """Data of a quote session, as it leaves: not at all, later, or twice, where a fault is on."""
+        mischief = self._hub.mischief
+        if mischief.is_silent or mischief.is_dataless:
+            return
+        if mischief.slow_ms:
+            self._hub.timers.after(mischief.slow_ms, partial(self._outbox.put, packet, sent))
+            return
+        self._outbox.put(packet, sent)
+        if sent is not None and mischief.doubled and self._chance.random() < mischief.doubled:
+            self._outbox.put(packet, replace(sent, fault="duplicate"))
 
     def _hello(self) -> codec.Hello:
         now = self._settings.now()
@@ -128,7 +186,8 @@ class Connection:
             if loop.time() - self._echoed_at > self._settings.hb_grace:
                 self.drop()
                 return
-            self._outbox.put_heartbeat(codec.heartbeat(number))
+            if not self._hub.mischief.is_silent:
+                self._outbox.put_heartbeat(codec.heartbeat(number))
 
     async def _receive(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
@@ -142,11 +201,12 @@ class Connection:
     async def _call(self, method: str, params: Sequence[object]) -> None:
         name = params[0] if params else None
         if method == "set_auth_token":
-            if self._settings.auth_tokens and name not in self._settings.auth_tokens:
+            known = self._settings.auth_tokens
+            if self._hub.mischief.rejects_tokens or (known and name not in known):
                 raise ProtocolFaultError("bad auth token")
         elif method == "quote_create_session" and isinstance(name, str):
             self._close_quotes(name)
-            self._quotes[name] = QuoteSession(name, self._hub, self._outbox.put, self._chance)
+            self._quotes[name] = QuoteSession(name, self._hub, self._put_quotes, self._chance)
         elif method == "chart_create_session" and isinstance(name, str):
             self._charts[name] = ChartSession(name, self._hub.market, self._settings, self._outbox.put)
         elif method in QUOTE_CALLS:

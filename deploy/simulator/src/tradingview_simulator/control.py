@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tradingview_simulator.charts.series import values_of
+from tradingview_simulator.mischief import FaultError
 from tradingview_simulator.model.bars import RESOLUTIONS, bars
 
 if TYPE_CHECKING:
@@ -48,6 +49,22 @@ def control_app(simulator: "Simulator") -> Starlette:
             simulator.connections[number].drop()
         return JSONResponse({"dropped": dropped})
 
+    async def fault(request: Request) -> JSONResponse:
+        try:
+            body = await request.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict) or not isinstance(body.get("connection", 0), int):
+            raise HTTPException(422, 'the body is {"fault": <name>, …}, with a number as "connection" if at all')
+        try:
+            simulator.faults.do(body)
+        except FaultError as error:
+            raise HTTPException(422, str(error)) from None
+        return JSONResponse({"on": simulator.faults.on})
+
+    async def faults(request: Request) -> JSONResponse:
+        return JSONResponse({"on": simulator.faults.on, "known": simulator.faults.names})
+
     async def journal(request: Request) -> JSONResponse:
         query = request.query_params
         limit = min(_number(query, "limit", 1_000), MOST_ENTRIES)
@@ -71,6 +88,8 @@ def control_app(simulator: "Simulator") -> Starlette:
             Route("/healthz", healthz),
             Route("/control/connections", connections),
             Route("/control/drop", drop, methods=["POST"]),
+            Route("/control/fault", fault, methods=["POST"]),
+            Route("/control/faults", faults),
             Route("/control/journal", journal),
             Route("/control/bars", model_bars),
         ]

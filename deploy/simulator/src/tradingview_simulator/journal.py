@@ -18,6 +18,8 @@ class Sent:
     fields: Mapping[str, object]
     trade_time_ms: int | None
     snapshot: bool
+    fault: str | None = None
+    """The fault that made it up, where one did."""
 
 
 class Journal:
@@ -54,6 +56,7 @@ class Journal:
                     "fields": sent.fields,
                     "trade_time_ms": sent.trade_time_ms,
                     "snapshot": sent.snapshot,
+                    "fault": sent.fault,
                 }
             )
         return {"entries": entries, "next": reached, "last": self._last, "dropped": max(0, oldest - 1 - max(after, 0))}

@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from tradingview_simulator.connection import Connection
 from tradingview_simulator.control import control_app
 from tradingview_simulator.journal import Journal
+from tradingview_simulator.mischief import Faults
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.settings import SimulatorSettings
@@ -26,7 +27,7 @@ LARGEST_CLIENT_FRAME = 1 << 20
 
 
 class Simulator:
-    """A running simulator. `url` is for TRADINGVIEW_URL, `http_url` for TRADINGVIEW_HTTP_URL.
+    """A running simulator. `url` is for TRADINGVIEW_URL, `http_url` for TRADINGVIEW_HTTP_URL, `faults` for mischief.
 
     tasks: what runs behind the sockets; one that ends while the simulator runs has failed.
     """
@@ -41,6 +42,7 @@ class Simulator:
         self.http_url = ""
         self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._hub = Hub(self.market, self.timers, settings)
+        self.faults = Faults(self._hub.mischief, self.connections)
         self._numbers = count(1)
 
     async def handle(self, websocket: ServerConnection) -> None:
@@ -53,9 +55,11 @@ class Simulator:
             del self.connections[number]
 
     def admit(self, websocket: ServerConnection, request: Request) -> Response | None:
-        """Refuse a handshake by path (404) or by Origin (403, protocol §1.2); None lets it through."""
+        """Refuse a handshake by path (404), by Origin (403, protocol §1.2) or on demand; None lets it through."""
         if request.path.partition("?")[0] != PATH:
             return websocket.respond(HTTPStatus.NOT_FOUND, "no such path\n")
+        if (status := self._hub.mischief.refuse()) is not None:
+            return websocket.respond(HTTPStatus(status), "refused\n")
         origin = request.headers.get("Origin")
         host = "none" if origin is None else urlsplit(origin).hostname or ""
         if host in self.settings.origins or f".{host}".endswith(".tradingview.com"):

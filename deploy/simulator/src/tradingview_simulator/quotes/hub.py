@@ -2,6 +2,7 @@
 
 from random import Random
 
+from tradingview_simulator.mischief import Mischief
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.quotes.feed import Feed
 from tradingview_simulator.settings import SimulatorSettings
@@ -15,6 +16,7 @@ class Hub:
         self.market = market
         self.timers = timers
         self.settings = settings
+        self.mischief = Mischief()
         self._feeds: dict[str, Feed] = {}
 
     def feed(self, symbol: str) -> Feed | None:

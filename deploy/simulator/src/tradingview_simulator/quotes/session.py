@@ -31,6 +31,23 @@ class QuoteSession:
             subscription.close()
         self._subscriptions.clear()
 
+    def kill(self, reason: str, detail: str) -> None:
+        """Say `critical_error` and be dead."""
+        if not self._dead:
+            self._put(encode("critical_error", self._name, reason, detail), None)
+        self._dead = True
+        self.close()
+
+    def repeat_the_past(self) -> None:
+        """Send an older state of every symbol."""
+        for subscription in self._subscriptions.values():
+            subscription.repeat_the_past()
+
+    def regress(self) -> None:
+        """Send a lower cumulative volume of every symbol."""
+        for subscription in self._subscriptions.values():
+            subscription.regress()
+
     def call(self, method: str, params: Sequence[object]) -> None:
         """Do what a client message asks for; `params` are those after the session's name."""
         if self._dead:
@@ -51,12 +68,21 @@ class QuoteSession:
     def _add(self, params: Sequence[object]) -> None:
         names = _strings(params)
         if len(names) != len(params):
-            self._put(encode("critical_error", self._name, "invalid_parameters", "quote_add_symbols"), None)
-            self._dead = True
-            self.close()
+            self.kill("invalid_parameters", "quote_add_symbols")
             return
         for name in names:
             if name in self._subscriptions:
+                continue
+            group = self._hub.mischief.denied.get(symbol_of(name))
+            if group is not None:
+                denied = {
+                    "n": name,
+                    "s": "permission_denied",
+                    "errmsg": "Permission denied",
+                    "v": {"alternative": group},
+                }
+                self._put(encode("qsd", self._name, denied), Sent(name, {}, None, snapshot=True))
+                self._completed(name)
                 continue
             feed = self._hub.feed(symbol_of(name))
             if feed is None:
@@ -73,6 +99,7 @@ class QuoteSession:
                 timers=self._hub.timers,
                 chance=self._chance,
                 slow_interval_s=self._hub.settings.slow_interval,
+                mischief=self._hub.mischief,
             )
             self._subscriptions[name] = subscription
             subscription.plan_snapshot(self._snapshot_delay())

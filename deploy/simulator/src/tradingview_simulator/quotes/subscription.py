@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from typing import Any
 
 from tradingview_simulator.journal import Sent
+from tradingview_simulator.mischief import Mischief
 from tradingview_simulator.quotes.feed import Feed
 from tradingview_simulator.quotes.values import FIGURE_KEYS, LIVE_KEYS, TRADE_KEYS, pieces
 from tradingview_simulator.timers import Timers
@@ -28,6 +30,7 @@ class Subscription:
         timers: Timers,
         chance: Random,
         slow_interval_s: float,
+        mischief: Mischief,
     ) -> None:
         self.name = name
         self.feed = feed
@@ -38,6 +41,9 @@ class Subscription:
         self._timers = timers
         self._chance = chance
         self._slow_interval_s = slow_interval_s
+        self._mischief = mischief
+        self._gathered: set[str] | None = None
+        """The fields that wait for a coalesced update; None while none is planned."""
         self._sent: dict[str, object] | None = None
         self._closed = False
         self._slow_round = 0
@@ -80,7 +86,40 @@ class Subscription:
                 self._sent.pop(key, None)
 
     def flush(self, keys: Iterable[str]) -> None:
-        """Send those of `keys` that are wanted and differ from what was sent."""
+        """Send those of `keys` that are wanted and differ from what was sent; coalesced, where that fault is on."""
+        if self._gathered is not None:
+            self._gathered.update(keys)
+            return
+        if self._mischief.coalesce_ms:
+            self._gathered = set(keys)
+            self._timers.after(self._mischief.coalesce_ms, self._flush_gathered)
+            return
+        self._flush(keys)
+
+    def _flush_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, None
+        if gathered and not self._closed:
+            self._flush([key for key in self.feed.values if key in gathered])
+
+    def repeat_the_past(self) -> None:
+        """Send a price, volume and last time from before what was sent last, with the snapshot's end (§4.3)."""
+        sent = self._sent
+        if sent is not None and {"lp", "lp_time"} <= sent.keys():
+            past: dict[str, Any] = {"lp": _less(sent["lp"], 0.99), "lp_time": _less(sent["lp_time"], 1) - 30}
+            if "volume" in sent:
+                past["volume"] = _less(sent["volume"], 0.99)
+            self._send(self.name, past, Sent(self.feed.instrument.name, past, None, snapshot=False, fault="past"))
+            self._completed(self.name)
+
+    def regress(self) -> None:
+        """Send a lower cumulative volume than was sent last."""
+        sent = self._sent
+        if sent is not None and "volume" in sent:
+            fell = {"volume": _less(sent["volume"], 0.5)}
+            sent.update(fell)
+            self._send(self.name, fell, Sent(self.feed.instrument.name, fell, None, snapshot=False, fault="regression"))
+
+    def _flush(self, keys: Iterable[str]) -> None:
         sent = self._sent
         if sent is None:
             return
@@ -105,3 +144,7 @@ class Subscription:
                 self._plan_slow_flush(round_)
 
         self._timers.after(self._slow_interval_s * 1_000 * self._chance.uniform(0.8, 1.2), flush)
+
+
+def _less(value: object, factor: float) -> Any:
+    return round(value * factor, 2) if isinstance(value, (int, float)) else value
