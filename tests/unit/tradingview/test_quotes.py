@@ -143,7 +143,9 @@ def test_every_heartbeat_is_echoed_also_among_data() -> None:
     session = a_session(ABC)
     events = session.receive(qsd(ABC, {"lp": 1}) + heartbeat(41) + qsd(ABC, {"lp": 2}) + heartbeat(42), 1_000)
     assert len(events) == 2
+    assert session.has_frames_to_send
     assert session.frames_to_send() == [heartbeat(41), heartbeat(42)]
+    assert not session.has_frames_to_send
 
 
 def test_the_hello_tells_the_servers_clock() -> None:

@@ -95,6 +95,11 @@ class Connection:
         """Queue a frame."""
         self._outgoing.append(frame)
 
+    @property
+    def has_frames_to_send(self) -> bool:
+        """Whether a frame is queued."""
+        return bool(self._outgoing)
+
     def frames_to_send(self) -> list[str]:
         """All frames queued since the last call, in order; they are the caller's to send."""
         frames, self._outgoing = self._outgoing, []

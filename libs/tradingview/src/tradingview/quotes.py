@@ -104,6 +104,11 @@ class QuoteSession:
         return self._connection.is_over
 
     @property
+    def has_frames_to_send(self) -> bool:
+        """Whether `frames_to_send` would give any."""
+        return self._connection.has_frames_to_send
+
+    @property
     def heard_until_ms(self) -> int:
         """When the last readable packet came; before any, when the socket opened."""
         return self._connection.heard_until_ms

@@ -6,6 +6,7 @@ wait is told by how the last connection ended (`Ending`).
 
 import asyncio
 import string
+from contextlib import suppress
 from secrets import choice
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 ORIGIN = "https://www.tradingview.com"
 LARGEST_FRAME = 16 * 1024 * 1024
 LOOK_UP_S = 0.2
-"""How often a line that hears nothing looks up: for its deadlines, and for what is wanted."""
+"""How often a line looks up: for its deadlines, and where it hears nothing also for what is wanted."""
 STABLE_S = 60.0
 SILENCE_MS = 21_000
 """Two heartbeats (protocol §1.5): who sends nothing for so long is gone."""
@@ -167,20 +168,37 @@ class Line:
                     await socket.send(frame)
             if stop.is_set or not provider.may_run or not self._subscribed:
                 raise Ended(Ending("stopped", "nothing to hear" if provider.may_run else "the feed was stopped"))
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_UP_S):
-                    received: str | bytes | None = await socket.recv()
-            except TimeoutError:
-                received = None
-            now = provider.present()
-            if feed.lives != lives:
-                raise Ended(Ending("away", "this process was stopped for so long that others have its symbols"))
-            if received is not None:
-                metrics.FRAMES.inc()
-                metrics.BYTES.inc(len(received))
-                metrics.LAST_PACKET.set(now / 1000)
-                self._handle(session, session.receive(received, now), now)
-                provider.wake()
+                    while self._has_nothing_to_do(session, stop):
+                        received = await socket.recv()
+                        self._take(session, received, lives)
+            now = self._present(lives)
+
+    def _has_nothing_to_do(self, session: QuoteSession, stop: Stop) -> bool:
+        """Nothing but to hear on."""
+        provider = self._provider
+        return not (
+            session.has_frames_to_send
+            or stop.is_set
+            or provider.placement.version != self._version
+            or not provider.may_run
+        )
+
+    def _present(self, lives: int) -> int:
+        """The feed's instant; ends the connection if it is one from before a long absence."""
+        now = self._provider.present()
+        if self._feed.lives != lives:
+            raise Ended(Ending("away", "this process was stopped for so long that others have its symbols"))
+        return now
+
+    def _take(self, session: QuoteSession, received: str | bytes, lives: int) -> None:
+        now = self._present(lives)
+        metrics.FRAMES.inc()
+        metrics.BYTES.inc(len(received))
+        metrics.LAST_PACKET.set(now / 1000)
+        self._handle(session, session.receive(received, now), now)
+        self._provider.wake()
 
     def _subscribe(self, session: QuoteSession, now: int) -> None:
         """Bring the session to what is wanted, touching nothing else."""

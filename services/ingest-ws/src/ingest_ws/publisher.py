@@ -7,6 +7,7 @@ purpose: the feed holds what comes meanwhile within its bounds, and its marks te
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
@@ -144,8 +145,8 @@ class TickPublisher:
         self._feed.acknowledged(partition)
         metrics.TICKS.inc(len(batch.ticks))
         now = self._now()
-        for entry in batch.ticks:
-            metrics.LATENCY.observe((now - entry.put_at) / 1000)
+        for put_at, count in Counter([entry.put_at for entry in batch.ticks]).items():
+            metrics.LATENCY.observe((now - put_at) / 1000, count)
 
     async def _send(self, partition: int, batch: Batch) -> None:
         assert self._producer is not None

@@ -25,7 +25,8 @@ from contracts.topics import MARK_KEY
 from ingest_ws.core.clock import RunNumbers
 
 GRID_MS = 250
-MOST_TICKS = 500
+MOST_TICKS = 1_200
+"""In one batch: a tick with its key is never larger than 800 bytes, so a batch has less than a broker's megabyte."""
 MOST_CHANGES = 1_000
 """Changes in one mark. Those before the last of several marks leave `through` where it was."""
 MOST_WAITING_CHANGES = 20_000
