@@ -26,6 +26,8 @@ from ingest_ws.core.partition import GRID_MS, Batch
 LARGEST_BATCH = 1_000_000
 """Bytes before compression; a broker takes 1,048,588 by default (`message.max.bytes`)."""
 FLUSH_WITHIN_S = 8.0
+GATHER_S = 0.005
+"""How long a tick waits at most for others. A request costs as much as hundreds of ticks, and one is under way."""
 _RETRY_S = 0.5
 
 _log = logs.get("ingest_ws.publisher")
@@ -117,12 +119,14 @@ class TickPublisher:
     async def _pump(self, partition: int, news: asyncio.Event) -> None:
         while True:
             await news.wait()
+            await self._gather()
             news.clear()
             is_last = self._is_closing
             now = self._now()
             self._feed.present(now)
             while (batch := self._feed.take(partition, now)) is not None:
                 await self._deliver(partition, batch)
+                await self._gather()
                 now = self._now()
                 self._feed.present(now)
             if is_last:
@@ -133,6 +137,11 @@ class TickPublisher:
     def _wake_all(self) -> None:
         for _, news in self._pumps.values():
             news.set()
+
+    async def _gather(self) -> None:
+        """Wait for the next turn of a short grid: what has come by then goes in one request for all partitions."""
+        clock = asyncio.get_running_loop().time()
+        await asyncio.sleep(GATHER_S - clock % GATHER_S)
 
     async def _deliver(self, partition: int, batch: Batch) -> None:
         try:
