@@ -12,6 +12,7 @@ from chassis.settings import (
     LogSettings,
     MongoSettings,
     RedisSettings,
+    SecretSource,
     Settings,
     SettingsError,
     as_markdown,
@@ -154,3 +155,33 @@ def test_the_table_can_be_shown_as_text_and_as_markdown() -> None:
     assert "| `MONGODB_URL[_FILE]` | required | MongoDB (a replica set), as a mongodb:// URL |" in as_markdown(
         describe(MongoSettings)
     )
+
+
+class OneSecret(Settings):
+    a_key: SecretStr | None = Field(None, description="a secret")
+
+
+def test_a_secret_of_a_file_is_read_again_when_the_file_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("first secret\n")
+    monkeypatch.setenv("A_KEY_FILE", str(file))
+    source = SecretSource(load(OneSecret), "a_key")
+    assert source.read() == "first secret"
+    file.write_text("another secret\n")
+    assert source.read() == "another secret"
+    assert "another secret" not in SECRETS.text("it is another secret")
+    for broken in ("", "\udcff"):
+        file.write_bytes(broken.encode(errors="surrogateescape"))
+        assert source.read() == "another secret"
+    file.unlink()
+    assert source.read() == "another secret"
+    file.write_text("the third")
+    assert source.read() == "the third"
+
+
+def test_a_secret_without_a_file_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("A_KEY_FILE", raising=False)
+    assert SecretSource(OneSecret(), "a_key").read() == ""
+    assert SecretSource(OneSecret(a_key=SecretStr("given")), "a_key").read() == "given"

@@ -56,6 +56,8 @@ class Connection:
     def __init__(self, number: int, socket: ServerConnection, hub: Hub, journal: Journal) -> None:
         self.number = number
         self.opened_at_ms = hub.settings.now()
+        self.token: object = None
+        """The newest that the client has shown and that was taken."""
         self._socket = socket
         self._hub = hub
         self._settings = hub.settings
@@ -202,8 +204,12 @@ class Connection:
         name = params[0] if params else None
         if method == "set_auth_token":
             known = self._settings.auth_tokens
-            if self._hub.mischief.rejects_tokens or (known and name not in known):
+            is_unknown = (known and name not in known) or (
+                self._settings.needs_token and not self._hub.sign_in.is_valid(name)
+            )
+            if self._hub.mischief.rejects_tokens or is_unknown:
                 raise ProtocolFaultError("bad auth token")
+            self.token = name
         elif method == "quote_create_session" and isinstance(name, str):
             self._close_quotes(name)
             self._quotes[name] = QuoteSession(name, self._hub, self._put_quotes, self._chance)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tradingview_simulator.charts.series import values_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tradingview_simulator.server import Simulator
 
 MOST_ENTRIES = 50_000
+LARGEST_FORM = 10_000
 
 
 def control_app(simulator: "Simulator") -> Starlette:
@@ -83,8 +85,21 @@ def control_app(simulator: "Simulator") -> Starlette:
         found = await run_in_threadpool(bars, tape, resolution, until_ms, count)
         return JSONResponse({"until_ms": until_ms, "bars": [values_of(instrument, bar) for bar in found]})
 
+    async def page(request: Request) -> Response:
+        return simulator.sign_in.page(request)
+
+    async def sign_in(request: Request) -> Response:
+        body = await request.body()
+        try:
+            form = dict(parse_qsl(body[:LARGEST_FORM].decode(), max_num_fields=20))
+        except ValueError:
+            raise HTTPException(400, "the form is URL-encoded") from None
+        return simulator.sign_in.sign_in(form)
+
     return Starlette(
         routes=[
+            Route("/", page),
+            Route("/accounts/signin/", sign_in, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/control/connections", connections),
             Route("/control/drop", drop, methods=["POST"]),

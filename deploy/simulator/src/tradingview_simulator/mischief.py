@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tradingview.codec import encode, encode_packet
+from tradingview_simulator.signin import FAILURES, SignIn
 
 if TYPE_CHECKING:
     from tradingview_simulator.connection import Connection
@@ -55,8 +56,9 @@ class FaultError(ValueError):
 class Faults:
     """Turns faults on and off by name. `connections` are the open ones."""
 
-    def __init__(self, mischief: Mischief, connections: Mapping[int, "Connection"]) -> None:
+    def __init__(self, mischief: Mischief, sign_in: SignIn, connections: Mapping[int, "Connection"]) -> None:
         self._mischief = mischief
+        self._sign_in = sign_in
         self._connections = connections
         self._lasting: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "refuse": self._refuse,
@@ -68,6 +70,7 @@ class Faults:
             "slow": lambda body: self._set("slow_ms", int(_number(body, "ms", 500, 1, LONGEST_MS))),
             "coalesce": lambda body: self._set("coalesce_ms", int(_number(body, "ms", 1_000, 1, LONGEST_MS))),
             "permission_denied": self._deny,
+            "signin": self._fail_sign_in,
         }
         self._momentary: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
             "drop": lambda connection, body: connection.drop(),
@@ -90,7 +93,8 @@ class Faults:
     @property
     def on(self) -> dict[str, object]:
         """The lasting faults that are on, by the name of what they set."""
-        return {name: value for name, value in vars(self._mischief).items() if value}
+        lasting = {**vars(self._mischief), "signin": self._sign_in.failure}
+        return {name: value for name, value in lasting.items() if value}
 
     def do(self, body: Mapping[str, Any]) -> None:
         """`{"fault": name, …}`: begin a lasting fault, do one of a moment, or end all (`none`)."""
@@ -98,6 +102,7 @@ class Faults:
         wanted = body.get("connection")
         if name == "none":
             vars(self._mischief).update(vars(Mischief()))
+            self._sign_in.failure = None
         elif name in self._lasting:
             self._lasting[name](body)
         elif name in self._momentary:
@@ -114,6 +119,11 @@ class Faults:
         if status not in REFUSALS or not (count is None or (isinstance(count, int) and count > 0)):
             raise FaultError(f"status is one of {REFUSALS}; count is how many handshakes, or absent for all")
         self._mischief.refusal = (status, count)
+
+    def _fail_sign_in(self, body: Mapping[str, Any]) -> None:
+        if body.get("how") not in FAILURES:
+            raise FaultError(f"how is one of {', '.join(FAILURES)}")
+        self._sign_in.failure = body["how"]
 
     def _deny(self, body: Mapping[str, Any]) -> None:
         symbol = _text(body, "symbol", "")

@@ -42,7 +42,8 @@ class Simulator:
         self.http_url = ""
         self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._hub = Hub(self.market, self.timers, settings)
-        self.faults = Faults(self._hub.mischief, self.connections)
+        self.sign_in = self._hub.sign_in
+        self.faults = Faults(self._hub.mischief, self.sign_in, self.connections)
         self._numbers = count(1)
 
     async def handle(self, websocket: ServerConnection) -> None:

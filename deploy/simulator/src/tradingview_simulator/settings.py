@@ -11,7 +11,8 @@ class SimulatorSettings:
     """Times are seconds unless the name says ms; port 0 is any free port.
 
     origins: hosts allowed in the Origin header besides those ending in tradingview.com; "none" stands for no Origin.
-    auth_tokens: the tokens that set_auth_token takes; empty takes any.
+    auth_tokens: the tokens that set_auth_token takes; empty takes any. needs_token: it takes only those that signing in
+    here gave and that have not ended, `token_seconds` after they began.
     slow_interval: mean time between flushes of a slow symbol (a fast one is flushed once per trade).
     snapshot_ms: the range of the delay from a request to its snapshot; delivery_ms: from a trade to its flush.
     now: the clock, in ms since the epoch.
@@ -30,6 +31,8 @@ class SimulatorSettings:
     journal_entries: int = 200_000
     origins: tuple[str, ...] = ("none", "127.0.0.1", "localhost", "::1")
     auth_tokens: tuple[str, ...] = ()
+    needs_token: bool = False
+    token_seconds: float = 900.0
     now: Callable[[], int] = now_ms
 
 

@@ -95,6 +95,41 @@ def load(cls: type[S]) -> S:
     return settings
 
 
+class SecretSource:
+    """A secret that may change while the process runs: read again when its file (X_FILE) changes, else as it was.
+
+    Build it after `load`, with the settings and the name of a `SecretStr` field. Not for an event loop: it reads files.
+    """
+
+    def __init__(self, settings: Settings, field: str) -> None:
+        value: SecretStr | None = getattr(settings, field)
+        self._value = "" if value is None else value.get_secret_value()
+        path = os.environ.get(f"{field.upper()}_FILE")
+        self._path = Path(path) if path else None
+        self._stamp = self._stat()
+
+    def read(self) -> str:
+        """The secret, "" where none is given. A file that cannot be read, or is empty, leaves it as it was."""
+        stamp = self._stat()
+        if self._path is not None and stamp is not None and stamp != self._stamp:
+            try:
+                self._value = _read(self._path)
+            except (OSError, ValueError):
+                return self._value
+            self._stamp = stamp
+            SECRETS.learn(self._value)
+        return self._value
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
 def describe(cls: type[Settings]) -> tuple[Setting, ...]:
     """The table of settings, required ones first, for `--help` and a README."""
     rows = [

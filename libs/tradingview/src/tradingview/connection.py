@@ -91,6 +91,12 @@ class Connection:
         self._silence_ms = silence_ms
         self._outgoing: list[str] = [encode("set_auth_token", auth_token), encode("set_locale", *locale)]
 
+    def authenticate(self, auth_token: str) -> None:
+        """Send a token again."""
+        if not auth_token:
+            raise Misuse("the token is empty; without an account it is ANONYMOUS")
+        self.send(encode("set_auth_token", auth_token))
+
     def send(self, frame: str) -> None:
         """Queue a frame."""
         self._outgoing.append(frame)

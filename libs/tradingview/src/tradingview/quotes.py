@@ -137,6 +137,10 @@ class QuoteSession:
         if not self._books:
             self._first_data_at_ms = None
 
+    def authenticate(self, auth_token: str) -> None:
+        """Be somebody else, or go on under a newer token: on a live connection it replaces the old one (§3.1)."""
+        self._connection.authenticate(auth_token)
+
     def recreate(self, session_id: str, now_ms: int) -> None:
         """Go on after `SessionLost` with the same symbols; each begins with a snapshot again."""
         if not self._is_lost:

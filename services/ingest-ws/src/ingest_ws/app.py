@@ -15,6 +15,7 @@ from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness
 from chassis.process import Program
 from chassis.process import run as run_process
+from chassis.settings import SecretSource
 from chassis.stop import Stop, Stopped
 from contracts.symbols import SymbolId
 from ingest_ws import metrics
@@ -28,6 +29,7 @@ from ingest_ws.quotes_cache import QuotesCache
 from ingest_ws.reports import Reports, Topics
 from ingest_ws.settings import IngestSettings
 from ingest_ws.subscriptions import SUBSCRIPTIONS, SubscriptionReader
+from ingest_ws.tokens import Tokens
 
 PROGRAM = Program(
     command="python -m ingest_ws",
@@ -85,7 +87,12 @@ class Service:
         self._ticks = TickPublisher(bootstrap, NAME, topics.ticks, self._feed, lambda: clock.read(now_ms()))
         self._provider = Provider(
             settings.tradingview_url,
-            _FixedToken(settings.tradingview_auth_token.get_secret_value()),
+            Tokens(
+                SecretSource(settings, "tradingview_auth_token"),
+                SecretSource(settings, "tradingview_cookies"),
+                settings.tradingview_http_url,
+                now_ms,
+            ),
             settings.ingest_connection_symbols,
             feed=self._feed,
             clock=clock,
@@ -175,16 +182,6 @@ class Service:
                 metrics.SYMBOLS.labels(state.value).set(count)
             passed, told_at = asyncio.get_running_loop().time() - told_at, asyncio.get_running_loop().time()
             metrics.DEAF.inc(passed * sum(1 for served in symbols if not served.feed.is_heard))
-
-
-class _FixedToken:
-    """The token that was given."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    async def current(self) -> str:
-        return self._token
 
 
 async def _until_stopped(work: Coroutine[Any, Any, object]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import string
 from contextlib import suppress
 from secrets import choice
-from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,6 +25,7 @@ from contracts.symbols import SymbolId
 from ingest_ws import metrics
 from ingest_ws.core.feed import Served
 from ingest_ws.endings import Ended, Ending, refusal, unauthorized
+from ingest_ws.tokens import Unauthorized
 from tradingview.connection import ConnectionRefused, HelloReceived, ProtocolFailed, Rejected, Stalled
 from tradingview.quotes import QuoteChanged, QuoteEvent, QuoteSession, SessionLost, SnapshotCompleted, SymbolFailed
 
@@ -45,13 +46,6 @@ _SEND_WITHIN_S = 10.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
 _log = logs.get("ingest_ws.connection")
-
-
-class Identity(Protocol):
-    """Who we are to the provider."""
-
-    async def current(self) -> str:
-        """The token for a new connection; `Unavailable` if it cannot be had now, `Unauthorized` if never."""
 
 
 class Line:
@@ -117,7 +111,7 @@ class Line:
         provider.connections += 1
         self._connection = provider.connections
         try:
-            token = await provider.identity.current()
+            token = await provider.token()
             async with asyncio.timeout(_OPEN_WITHIN_S):
                 socket = await connect(
                     provider.url,
@@ -129,7 +123,9 @@ class Line:
                     close_timeout=1,
                 )
         except Unavailable as error:
-            return Ending("no_token", f"no token: {error.cause}"[:300])
+            return Ending("no_token", f"no token: {error}"[:300])
+        except Unauthorized as error:
+            return unauthorized(error.reason)
         except InvalidStatus as error:
             return refusal(error.response.status_code)
         except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
@@ -160,6 +156,9 @@ class Line:
         )
         while True:
             self._subscribe(session, now)
+            if provider.newest_token not in {token, None}:
+                token = provider.newest_token or token
+                session.authenticate(token)
             due = session.next_deadline()
             if due is not None and now >= due:
                 self._handle(session, session.expire(now), now)

@@ -35,7 +35,7 @@ def refusal(status: int) -> Ending:
 def unauthorized(what: str) -> Ending:
     """Nothing will change until a person does something; says what."""
     remedy = (
-        "the feed is stopped; check TRADINGVIEW_AUTH_TOKEN and TRADINGVIEW_URL, "
+        "the feed is stopped; check TRADINGVIEW_AUTH_TOKEN (or TRADINGVIEW_COOKIES) and TRADINGVIEW_URL, "
         "then restart, or stop and start the feed"
     )
     return Ending("unauthorized", f"{what}: {remedy}", is_final=True)

@@ -8,19 +8,23 @@ from chassis import logs
 from chassis.clock import now_ms
 from chassis.probes import Readiness
 from chassis.stop import Stop
+from contracts.errors import Unavailable
 from contracts.feed import SymbolState
 from ingest_ws import metrics
-from ingest_ws.connection import Identity, Line
+from ingest_ws.connection import Line
 from ingest_ws.core.clock import FeedClock
 from ingest_ws.core.feed import Feed
 from ingest_ws.core.placement import Placement
 from ingest_ws.endings import Ending
 from ingest_ws.reports import Reports
+from ingest_ws.tokens import Tokens, Unauthorized
 
 TRADINGVIEW = "TradingView"
 """How the provider is called in logs and as a condition of readiness."""
 PULSE_S = 0.02
 """How often what is held is looked through, and lines are brought to what is wanted."""
+RENEW_EVERY_S = 5.0
+"""How often the secrets are looked at."""
 SPACING_S = 0.25
 """Between two openings: many at once are answered 429 (protocol §9)."""
 
@@ -33,7 +37,7 @@ class Provider:
     def __init__(
         self,
         url: str,
-        identity: Identity,
+        tokens: Tokens,
         symbols_per_line: int,
         *,
         feed: Feed,
@@ -42,7 +46,6 @@ class Provider:
         wake: Callable[[], None],
     ) -> None:
         self.url = url
-        self.identity = identity
         self.feed = feed
         self.clock = clock
         self.reports = reports
@@ -52,12 +55,20 @@ class Provider:
         self.is_running = True
         self.connections = 0
         """How many were opened; each has its number."""
+        self.newest_token: str | None = None
+        """Who we are; None as long as nobody has asked."""
+        self._tokens = tokens
         self._refusal: Ending | None = None
         self._lines: dict[int, tuple[Line, asyncio.Task[None]]] = {}
         self._version = -1
         self._opens_at = 0.0
         self._is_ready: bool | None = None
         self._reason = ""
+
+    async def token(self) -> str:
+        """The token for a new connection: see `Tokens.current`. Connections that live are given it too."""
+        self.newest_token = await self._tokens.current()
+        return self.newest_token
 
     def now(self) -> int:
         """The feed's instant."""
@@ -82,6 +93,7 @@ class Provider:
         self.is_running = is_running
         if is_said_anew:
             self._refusal = None
+            self._tokens.forget_failure()
 
     def refuse(self, ending: Ending) -> None:
         """TradingView does not want us, on whatever line: the feed stops until somebody does something."""
@@ -111,6 +123,7 @@ class Provider:
 
     async def run(self, ready: Readiness, stop: Stop) -> None:
         """Until the process shall end; raises what a line raised."""
+        renewing = asyncio.create_task(self._renew(stop))
         try:
             while not await stop.sleep(PULSE_S):
                 now = self.present()
@@ -121,7 +134,11 @@ class Provider:
                     self.placement.follow(self.feed.symbols)
                 self._keep_lines(stop)
                 self._tell(ready)
+                if renewing.done():
+                    renewing.result()
         finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
             tasks = [task for _, task in self._lines.values()]
             done, late = await asyncio.wait(tasks, timeout=5) if tasks else (set(), set())
             for task in late:
@@ -129,6 +146,23 @@ class Provider:
             await asyncio.gather(*done, *late, return_exceptions=True)
             for task in done:
                 task.result()
+
+    async def _renew(self, stop: Stop) -> None:
+        """Look for a newer token now and then; another one than was refused ends the refusal."""
+        said = ""
+        while not await stop.sleep(RENEW_EVERY_S):
+            before = self.newest_token
+            if before is None and self._refusal is None:
+                continue
+            try:
+                if await self.token() != before and self._refusal is not None:
+                    _log.info("there is another token: trying again")
+                    self._refusal = None
+                said = ""
+            except (Unavailable, Unauthorized) as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("no newer token", reason=said)
 
     def _keep_lines(self, stop: Stop) -> None:
         for number, (_, task) in list(self._lines.items()):

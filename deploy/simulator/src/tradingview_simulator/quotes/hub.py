@@ -6,6 +6,7 @@ from tradingview_simulator.mischief import Mischief
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.quotes.feed import Feed
 from tradingview_simulator.settings import SimulatorSettings
+from tradingview_simulator.signin import SignIn
 from tradingview_simulator.timers import Timers
 
 
@@ -17,6 +18,7 @@ class Hub:
         self.timers = timers
         self.settings = settings
         self.mischief = Mischief()
+        self.sign_in = SignIn(settings.now, settings.token_seconds)
         self._feeds: dict[str, Feed] = {}
 
     def feed(self, symbol: str) -> Feed | None:
