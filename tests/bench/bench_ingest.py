@@ -1,4 +1,4 @@
-"""`ingest.*`: what one ingest process takes in: frames to ticks without I/O, and through a socket to Kafka."""
+"""`ingest.*`: what one ingest process takes in. Here: frames to ticks without I/O; the rest is in `running_ingest`."""
 
 import gc
 import random
@@ -12,6 +12,7 @@ from contracts.symbols import SymbolId
 from contracts.topics import partition_of
 from ingest_ws.core.feed import Feed
 from tests.bench.figure import Bench, Figure
+from tests.bench.running_ingest import RUNNING
 from tests.support.records import T0
 from tradingview.codec import encode
 from tradingview.quotes import QuoteChanged, QuoteSession, SnapshotCompleted
@@ -182,4 +183,4 @@ def frames_to_ticks() -> Figure:
     )
 
 
-BENCHES: list[Bench] = [frames_to_ticks]
+BENCHES: list[Bench] = [frames_to_ticks, *RUNNING]

@@ -11,7 +11,7 @@ from contracts import wire
 from contracts.errors import BadData
 from contracts.intervals import DAY, MINUTE
 from contracts.symbols import SymbolId
-from contracts.ticks import QuoteTick
+from contracts.ticks import Quote, QuoteTick
 from ingest_ws.core.clock import Sequencer
 from ingest_ws.core.symbol import HOLD_MS, MOST_HELD, SymbolFeed
 from tradingview.live import LiveFields
@@ -63,6 +63,16 @@ def test_a_tick_made_here_is_a_tick_of_the_contract_to_the_byte() -> None:
     assert len(set(msgspec.structs.astuple(tick)[2:12])) == 10, "values that differ, so that none may be exchanged"
     assert isinstance(tick, wire.Tick)
     assert wire.encode(wire.Tick(**msgspec.structs.asdict(tick))) == wire.encode(tick)
+
+
+def test_a_quote_made_here_is_a_quote_of_the_contract_to_the_byte() -> None:
+    symbol = a_symbol(bid=99.5, ask=101.5, bid_size=1.5, ask_size=2.5, ch=3.5, chp=4.5, currency_code="USD",
+                      description="A \u20ac")  # fmt: skip
+    made = symbol.quote()
+    assert len(set(msgspec.structs.astuple(made)[2:14])) == 12, "values that differ, so that none may be exchanged"
+    assert tuple(Quote.model_fields) == made.__struct_fields__
+    assert Quote.decode(made.encode()).encode() == made.encode()
+    assert (made.change, made.currency, made.event_time, made.trading_day) == (3.5, "USD", T0, DAY0)
 
 
 def test_a_symbol_without_a_price_is_heard_without_a_tick() -> None:
@@ -353,7 +363,7 @@ def test_whatever_is_sent_the_ticks_are_valid_in_order_and_none_is_held_for_long
         ticks += symbol.changed(changed, now)
         if is_complete:
             ticks += symbol.completed(now)
-        symbol.quote()
+        Quote.decode(symbol.quote().encode())
     ticks += symbol.deafen()
     for tick in ticks:
         QuoteTick.decode(wire.encode(tick))

@@ -18,10 +18,10 @@ from msgspec import UNSET
 
 from contracts import wire
 from contracts.symbols import SymbolId
-from contracts.ticks import Quote, SessionPhase
+from contracts.ticks import SessionPhase
 from ingest_ws.core.clock import Sequencer
 from ingest_ws.core.fields import AHEAD_MS, DAY_FIELDS, Rest, ahead, read, trading_day
-from ingest_ws.core.made import MadeTick
+from ingest_ws.core.made import MadeQuote, MadeTick
 from tradingview.live import LiveFields
 
 HOLD_MS = 250
@@ -204,20 +204,33 @@ class SymbolFeed:
         self._forget()
         return ticks
 
-    def quote(self) -> Quote:
+    def quote(self) -> MadeQuote:
         """The merged latest state."""
-        last = self._last_time
-        return Quote(
-            exchange=self.identity.exchange,
-            symbol=self.identity.symbol,
-            **msgspec.structs.asdict(self._numbers),
-            **self._texts,
-            trading_day=self._day if self._day >= 0 else None,
-            session=SessionPhase(self.phase),
-            delay=self.delay,
-            event_time=None if last is None else last * 1000,
-            received_at=self.quote_at,
-            sequence=self.last_sequence,
+        exchange, symbol = self.identity
+        numbers, last = self._numbers, self._last_time
+        return MadeQuote(
+            exchange,
+            symbol,
+            numbers.price,
+            numbers.cumulative_volume,
+            numbers.bid,
+            numbers.ask,
+            numbers.bid_size,
+            numbers.ask_size,
+            numbers.change,
+            numbers.change_percent,
+            numbers.day_open,
+            numbers.day_high,
+            numbers.day_low,
+            numbers.previous_close,
+            self._day if self._day >= 0 else None,
+            self.phase,
+            self.delay,
+            self._texts.get("currency"),
+            self._texts.get("description"),
+            None if last is None else last * 1000,
+            self.quote_at,
+            self.last_sequence,
         )
 
     def _is_of_known_day(self, rest: Rest | None) -> bool:
