@@ -184,7 +184,10 @@ class SymbolReportBody(Body):
 
 
 class SymbolStatusBody(Body):
-    """One symbol of the feed: `state` is the newest report's, null when no replica has reported on it."""
+    """One symbol of the feed: `state` is the newest report's of a replica that lives.
+
+    It is null when no replica has reported on it, and `stalled` when all that have are gone; `reports` begins with it.
+    """
 
     symbol: str
     wanted: bool
@@ -193,9 +196,10 @@ class SymbolStatusBody(Body):
 
 
 class ReplicaBody(Body):
-    """One replica of the feed: on how many symbols it reports, and when it last did."""
+    """One replica of the feed: whether it lives (it reported within 90 s), how many symbols it serves, its last report."""
 
     replica: str
+    alive: bool
     symbols: int
     last_report_at: str
 

@@ -54,11 +54,15 @@ def test_a_status_is_told_when_it_changes_and_the_last_tick_now_and_then() -> No
     statuses, symbol = Statuses("here"), served()
     [first] = statuses.due([symbol], lives, T0)
     assert (first.key, first.state, first.last_tick_time) == (b"SIM:A|here", SymbolState.LIVE, T0)
-    assert statuses.due([symbol], lives, T0 + RETELL_MS) == []
-    symbol.feed.changed({"lp": 2.0, "lp_time": T0 // 1000 + 1}, T0 + 1_000)
-    assert statuses.due([symbol], lives, T0 + 1_000) == []
-    assert len(statuses.due([symbol], lives, T0 + RETELL_MS)) == 1
-    [stopped] = statuses.due([symbol], lambda name: SymbolState.STOPPED, T0 + RETELL_MS + 1)
+    assert statuses.due([symbol], lives, T0 + RETELL_MS - 1) == []
+    [again] = statuses.due([symbol], lives, T0 + RETELL_MS)
+    assert again == first.model_copy(update={"at": T0 + RETELL_MS})
+    later = T0 + RETELL_MS + 1_000
+    symbol.feed.changed({"lp": 2.0, "lp_time": later // 1000}, later)
+    assert statuses.due([symbol], lives, later) == []
+    [ticked] = statuses.due([symbol], lives, T0 + 2 * RETELL_MS)
+    assert ticked.last_tick_time == later
+    [stopped] = statuses.due([symbol], lambda name: SymbolState.STOPPED, T0 + 2 * RETELL_MS + 1)
     assert stopped.state == SymbolState.STOPPED
 
 

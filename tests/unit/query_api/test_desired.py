@@ -7,7 +7,7 @@ from contracts.feed import FeedControl, Subscription, SymbolState, SymbolStatus
 from contracts.symbols import SymbolId
 from contracts.topics import CONTROL_KEY
 from query_api.core.desired import Control, Statuses, Wanted
-from query_api.core.quotes import feed_status
+from query_api.core.quotes import SILENT_MS, feed_status
 
 BTC = SymbolId("BINANCE", "BTCUSDT")
 OIL = SymbolId("NYMEX", "CL1!")
@@ -72,21 +72,42 @@ def test_the_newest_report_is_the_state_of_a_symbol_and_all_are_shown() -> None:
     statuses = Statuses()
     for status in (report(BTC, "a", SymbolState.STALLED, 1), report(BTC, "b", SymbolState.LIVE, 2)):
         statuses.apply(status.key, status.encode())
-    body = feed_status(Control(), wanted_of(BTC, OIL), statuses)
+    body = feed_status(Control(), wanted_of(BTC, OIL), statuses, 3)
     assert [(one.symbol, one.state) for one in body.symbols] == [
         ("BINANCE:BTCUSDT", SymbolState.LIVE),
         ("NYMEX:CL1!", None),
     ]
     assert [one.replica for one in body.symbols[0].reports] == ["b", "a"]
     assert body.states == {"live": 1, "unreported": 1}
-    assert [(one.replica, one.symbols) for one in body.replicas] == [("a", 1), ("b", 1)]
+    assert [(one.replica, one.alive, one.symbols) for one in body.replicas] == [("a", True, 0), ("b", True, 1)]
+
+
+def test_what_a_replica_said_that_is_gone_is_shown_last_and_believed_no_more() -> None:
+    statuses = Statuses()
+    at = SILENT_MS * 10
+    for status in (
+        report(BTC, "gone", SymbolState.LIVE, 5),
+        report(OIL, "gone", SymbolState.LIVE, at - SILENT_MS - 1),
+        report(BTC, "alive", SymbolState.QUIET, at - SILENT_MS),
+    ):
+        statuses.apply(status.key, status.encode())
+    body = feed_status(Control(), wanted_of(BTC, OIL), statuses, at)
+    assert [(one.symbol, one.state) for one in body.symbols] == [
+        ("BINANCE:BTCUSDT", SymbolState.QUIET),
+        ("NYMEX:CL1!", SymbolState.STALLED),
+    ]
+    assert [one.replica for one in body.symbols[0].reports] == ["alive", "gone"]
+    assert [(one.replica, one.alive, one.symbols) for one in body.replicas] == [
+        ("alive", True, 1),
+        ("gone", False, 1),
+    ]
 
 
 def test_a_symbol_that_is_served_but_not_wanted_is_shown_as_such() -> None:
     statuses = Statuses()
     status = report(OIL, "a", SymbolState.LIVE, 1)
     statuses.apply(status.key, status.encode())
-    body = feed_status(Control(), Wanted(), statuses)
+    body = feed_status(Control(), Wanted(), statuses, 1)
     assert [(one.symbol, one.wanted) for one in body.symbols] == [("NYMEX:CL1!", False)]
     assert (body.wanted, body.states) == (0, {})
 

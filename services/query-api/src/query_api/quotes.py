@@ -108,7 +108,9 @@ async def current_bar(
 @router.get("/status", response_model=FeedStatusBody, responses=problems(503))
 async def status(parts: PartsOf) -> Response:
     """Whether the feed is wanted to run, how it stands with every symbol, and which replicas report on how many."""
-    return answer(shapes.feed_status(parts.control.current, parts.wanted.current, parts.statuses.current))
+    return answer(
+        shapes.feed_status(parts.control.current, parts.wanted.current, parts.statuses.current, parts.now_ms())
+    )
 
 
 async def _run_feed(parts: Parts, running: bool) -> Response:

@@ -13,7 +13,8 @@ GAPS_WAITED = 4
 REMEMBERED = 20
 """About so many gaps make the usual one."""
 RETELL_MS = 30_000
-"""The time of the last tick is told this often; a change of state is told at once."""
+"""The time of the last tick is told this often; a change of state is told at once. A replica with nothing to tell tells
+one status again: who is silent for longer is gone."""
 
 _CLOSED = frozenset({SessionPhase.OUT_OF_SESSION.value, SessionPhase.HOLIDAY.value})
 
@@ -68,6 +69,7 @@ class Statuses:
         self._paces: dict[str, Pace] = {}
         self.counts: dict[SymbolState, int] = {}
         """How many symbols are in each state, as of the last `due`."""
+        self._told_at = 0
 
     def due(
         self, symbols: Collection[Served], line_state: Callable[[str], SymbolState | None], now: int
@@ -100,6 +102,12 @@ class Statuses:
                 at=now,
             )
             news.append(status)
+        if not news and self._told and now - self._told_at >= RETELL_MS:
+            name, status = next(iter(self._told.items()))
+            self._told[name] = status.model_copy(update={"at": now})
+            news.append(self._told[name])
+        if news:
+            self._told_at = now
         return news
 
     def ended(self, names: Collection[str]) -> list[SymbolStatus]:

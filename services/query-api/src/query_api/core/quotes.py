@@ -1,10 +1,10 @@
 """Quotes and the feed's status as they are served."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from contracts.errors import BadData
-from contracts.feed import SymbolStatus
+from contracts.feed import SymbolState, SymbolStatus
 from contracts.http import FeedStatusBody, QuoteBody, ReplicaBody, SymbolReportBody, SymbolStatusBody
 from contracts.intervals import rfc3339
 from contracts.symbols import SymbolId
@@ -12,6 +12,8 @@ from contracts.ticks import Quote
 from query_api.core.bars import time_of
 from query_api.core.desired import Control, Statuses, Wanted
 
+SILENT_MS = 90_000
+"""A replica that has told nothing for so long is gone: it tells something every 30 s."""
 NO_REPORT = "unreported"
 """How symbols are counted on which no replica has reported."""
 
@@ -44,13 +46,18 @@ def readable(raw: Mapping[SymbolId, bytes | None]) -> tuple[list[QuoteBody], lis
     return quotes, missing, faults
 
 
-def feed_status(control: Control, wanted: Wanted, statuses: Statuses) -> FeedStatusBody:
-    """The feed's status: symbols that are wanted or reported on by identity, replicas by name."""
+def feed_status(control: Control, wanted: Wanted, statuses: Statuses, now: int) -> FeedStatusBody:
+    """The feed's status at an instant: symbols that are wanted or reported on by identity, replicas by name."""
+    latest: dict[str, int] = {}
+    for status in statuses.reports.values():
+        latest[status.replica] = max(status.at, latest.get(status.replica, 0))
+    alive = {replica for replica, at in latest.items() if now - at <= SILENT_MS}
     reports: dict[SymbolId, list[SymbolStatus]] = {identity: [] for identity in wanted.subscriptions}
     for status in statuses.reports.values():
         reports.setdefault(status.identity, []).append(status)
     symbols = tuple(
-        _symbol(identity, reports[identity], is_wanted=identity in wanted) for identity in sorted(reports, key=str)
+        _symbol(identity, reports[identity], alive, is_wanted=identity in wanted)
+        for identity in sorted(reports, key=str)
     )
     states = Counter(NO_REPORT if symbol.state is None else symbol.state.value for symbol in symbols if symbol.wanted)
     return FeedStatusBody(
@@ -58,16 +65,29 @@ def feed_status(control: Control, wanted: Wanted, statuses: Statuses) -> FeedSta
         wanted=len(wanted.subscriptions),
         states=dict(sorted(states.items())),
         symbols=symbols,
-        replicas=_replicas(statuses.reports.values()),
+        replicas=_replicas(reports.values(), latest, alive),
     )
 
 
-def _symbol(identity: SymbolId, statuses: list[SymbolStatus], *, is_wanted: bool) -> SymbolStatusBody:
-    newest_first = sorted(statuses, key=lambda status: (-status.at, status.replica))
+def _newest_first(statuses: Iterable[SymbolStatus], alive: Container[str]) -> list[SymbolStatus]:
+    """What living replicas say before what those said that are gone, and of each the newest first."""
+    return sorted(statuses, key=lambda status: (status.replica not in alive, -status.at, status.replica))
+
+
+def _state(newest_first: Sequence[SymbolStatus], alive: Container[str]) -> SymbolState | None:
+    if not newest_first:
+        return None
+    return newest_first[0].state if newest_first[0].replica in alive else SymbolState.STALLED
+
+
+def _symbol(
+    identity: SymbolId, statuses: list[SymbolStatus], alive: Container[str], *, is_wanted: bool
+) -> SymbolStatusBody:
+    newest_first = _newest_first(statuses, alive)
     return SymbolStatusBody(
         symbol=str(identity),
         wanted=is_wanted,
-        state=newest_first[0].state if newest_first else None,
+        state=_state(newest_first, alive),
         reports=tuple(
             SymbolReportBody(
                 replica=status.replica,
@@ -81,12 +101,11 @@ def _symbol(identity: SymbolId, statuses: list[SymbolStatus], *, is_wanted: bool
     )
 
 
-def _replicas(statuses: Iterable[SymbolStatus]) -> tuple[ReplicaBody, ...]:
-    counts: Counter[str] = Counter()
-    latest: dict[str, int] = {}
-    for status in statuses:
-        counts[status.replica] += 1
-        latest[status.replica] = max(status.at, latest.get(status.replica, 0))
+def _replicas(
+    reports: Iterable[list[SymbolStatus]], latest: Mapping[str, int], alive: Container[str]
+) -> tuple[ReplicaBody, ...]:
+    serving = Counter(_newest_first(statuses, alive)[0].replica for statuses in reports if statuses)
     return tuple(
-        ReplicaBody(replica=name, symbols=counts[name], last_report_at=rfc3339(latest[name])) for name in sorted(counts)
+        ReplicaBody(replica=name, alive=name in alive, symbols=serving[name], last_report_at=rfc3339(latest[name]))
+        for name in sorted(latest)
     )
