@@ -196,7 +196,7 @@ class SymbolStatusBody(Body):
 
 
 class ReplicaBody(Body):
-    """One replica of the feed: whether it lives (it reported within 90 s), how many symbols it serves, its last report."""
+    """One replica of the feed: whether it lives (it reported within 90 s), how many symbols it serves, its report."""
 
     replica: str
     alive: bool
