@@ -11,7 +11,7 @@ from contracts.errors import BadData
 from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 from contracts.topics import MARK_KEY, partition_of
-from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, Feed
+from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, REPEAT_MS, Feed
 from tests.support.records import T0
 
 A, B, C = (SymbolId("SIM", name) for name in "ABC")
@@ -151,6 +151,20 @@ def test_who_was_away_for_long_is_deaf_and_reads_no_connection_from_before() -> 
     assert feed.lives == 1
     assert changes(records(feed, T0 + 20 + GIVEN_UP_MS)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 20)]
     assert not feed.symbols["SIM:A"].feed.is_heard
+
+
+def test_a_run_that_outlives_the_log_says_again_since_when_it_hears() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    records(feed, T0 + 250)
+    assert changes(records(feed, T0 + REPEAT_MS - 1)[1]) == []
+    _, mark = records(feed, T0 + REPEAT_MS + 250)
+    assert changes(mark) == [("SIM:A", "heard", 10)]
+    assert changes(records(feed, T0 + REPEAT_MS + 500)[1]) == []
+    assert mark is not None
+    late = Hearing()
+    late.apply(mark, T0 + REPEAT_MS + 250)
+    assert late.heard("SIM:A", 0, 2**53) == [(T0 + 10, mark.through)]
 
 
 def test_what_could_not_be_read_may_have_been_about_any_symbol_of_the_connection() -> None:

@@ -19,14 +19,19 @@ from tradingview.live import LiveFields
 
 HAND_OVER_MS = 5_000
 """So long an owner goes on that has to give a partition away: the next one hears by then."""
+REPEAT_MS = 3_600_000
+"""A log keeps its records for days: what it says once, of a run that lives for longer, would be gone with them."""
 GIVEN_UP_MS = 5_000
 """After such an absence (half of the group's session timeout) others may have our partitions, and sockets are stale."""
 
 
 class Served:
-    """A symbol that this process serves: its feed, where its ticks go, and why the provider refuses it."""
+    """A symbol that this process serves: its feed, where its ticks go, and why the provider refuses it.
 
-    __slots__ = ("error", "feed", "key", "name", "partition")
+    `heard_at`: since when it is heard, while it is.
+    """
+
+    __slots__ = ("error", "feed", "heard_at", "key", "name", "partition")
 
     def __init__(self, identity: SymbolId, partition: int, sequencer: Sequencer) -> None:
         self.name = str(identity)
@@ -34,6 +39,7 @@ class Served:
         self.partition = partition
         self.feed = SymbolFeed(identity, sequencer)
         self.error: str | None = None
+        self.heard_at = 0
 
 
 class Feed:
@@ -57,6 +63,7 @@ class Feed:
         self._leaving: dict[int, int] = {}
         """The partitions that are somebody else's by now, and until when we go on with them."""
         self._members: dict[int, dict[str, Served]] = {}
+        self._repeated: dict[int, int] = {}
         self._held: dict[str, Served] = {}
         self._touched: set[int] = set()
         self._lost_before = 0
@@ -103,6 +110,7 @@ class Feed:
         """The partition is ours from now on: its first run begins, deaf."""
         self._logs[partition] = PartitionLog(self._runs, self.room, now)
         self._members[partition] = {}
+        self._repeated[partition] = now
 
     def _disown(self, partition: int) -> list[str]:
         """The partition is somebody else's: its run just ends. The symbols that are not served any more."""
@@ -153,7 +161,7 @@ class Feed:
         if served is None or served.feed.is_heard:
             return
         self._put(served, served.feed.completed(now), now)
-        self._logs[served.partition].say(name, Hears.HEARD, now)
+        self._hear(served, now)
         self.changed_quotes.add(name)
 
     def failed(self, name: str, reason: str, now: int) -> None:
@@ -196,7 +204,7 @@ class Feed:
             if served is not None and served.feed.is_heard:
                 log = self._logs[served.partition]
                 log.say(name, Hears.DEAF, since)
-                log.say(name, Hears.HEARD, now)
+                self._hear(served, now)
                 self._put(served, served.feed.rebase(now), now)
                 self._note_held(served)
 
@@ -214,10 +222,25 @@ class Feed:
             heard = [served for served in self._members[partition].values() if served.feed.is_heard]
             log.restart(now, [served.name for served in heard])
             for served in heard:
+                served.heard_at = now
                 self._put(served, served.feed.rebase(now), now)
                 self._held.pop(served.name, None)
+        self._repeat(partition, log, now)
         held_since = self._held_since(partition) if is_last or log.is_due(now) else None
         return log.take(now, held_since, is_last=is_last)
+
+    def _hear(self, served: Served, now: int) -> None:
+        served.heard_at = now
+        self._logs[served.partition].say(served.name, Hears.HEARD, now)
+
+    def _repeat(self, partition: int, log: PartitionLog, now: int) -> None:
+        """Say now and then of every symbol since when it is heard: who reads the log may have lost its beginning."""
+        if now - self._repeated[partition] < REPEAT_MS:
+            return
+        self._repeated[partition] = now
+        for served in self._members[partition].values():
+            if served.feed.is_heard:
+                log.say(served.name, Hears.HEARD, served.heard_at)
 
     def take_touched(self) -> set[int]:
         """The partitions with ticks that came since the last call."""
