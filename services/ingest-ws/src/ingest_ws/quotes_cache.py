@@ -1,4 +1,4 @@
-"""The latest quotes in Redis: conflated, pipelined, best effort. Touches Redis; its loss changes nothing else."""
+"""The latest quotes in Redis: conflated, many at once, best effort. Touches Redis; its loss changes nothing else."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -14,6 +14,11 @@ from ingest_ws.core.feed import Feed
 
 FLUSH_S = 0.25
 MOST_AT_ONCE = 1_000
+WRITE = """
+for i, key in ipairs(KEYS) do redis.call("SET", key, ARGV[i + 1], "EX", ARGV[1]) end
+return #KEYS
+"""
+"""Many quotes by one command: the client spends more on an answer for each than on all the rest of a quote."""
 
 
 class QuotesCache:
@@ -63,21 +68,22 @@ class QuotesCache:
         }
 
     async def _write(self, names: list[str], clock: float) -> bool:
-        pipeline = self._redis.pipeline(transaction=False)
-        count = 0
+        keys: list[str] = []
+        values: list[bytes] = []
         for name in names:
             served = self._feed.symbols.get(name)
             if served is None or not served.feed.is_heard:
                 continue
-            pipeline.set(quote_key(served.feed.identity), served.feed.quote().encode(), ex=QUOTE_TTL_S)
+            keys.append(quote_key(served.feed.identity))
+            values.append(served.feed.quote().encode())
             self._written[name] = clock
-            count += 1
-        if not count:
+        if not keys:
             return True
-        done = await self._best_effort(pipeline.execute()) is not None
-        if done:
-            metrics.QUOTES.inc(count)
-        return done
+        written = await self._best_effort(self._redis.eval(WRITE, len(keys), *keys, QUOTE_TTL_S, *values))
+        if written is None:
+            return False
+        metrics.QUOTES.inc(len(keys))
+        return True
 
 
 def _portions(names: list[str]) -> Iterator[list[str]]:
