@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.ingest import fault, journal
-from tradingview.codec import Heartbeat, Message, Packet, decode, encode
+from tradingview.codec import Heartbeat, Hello, Message, Packet, decode, encode
 from tradingview.errors import BadFrame
 from tradingview_simulator import Simulator, SimulatorSettings, serve
 
@@ -140,6 +140,16 @@ async def test_a_closed_connection_has_its_code(simulator: Simulator) -> None:
     assert closed.value.rcvd.code == 1012
 
 
+async def test_a_fault_of_a_moment_strikes_one_connection_where_one_is_named(simulator: Simulator) -> None:
+    async with client(simulator) as first, client(simulator) as second:
+        await snapshot(first)
+        await snapshot(second)
+        assert simulator.faults.do({"fault": "close", "connection": 1}) == {"fault": "close", "connections": [1]}
+        with pytest.raises(ConnectionClosed):
+            await until(first, lambda packet: False)
+        await until(second, is_("qsd"))
+
+
 async def test_silence_is_total_and_a_dataless_connection_has_heartbeats(simulator: Simulator) -> None:
     async with client(simulator) as socket:
         await snapshot(socket)
@@ -159,6 +169,26 @@ async def test_silence_is_total_and_a_dataless_connection_has_heartbeats(simulat
         await until(socket, is_("qsd"))
 
 
+@pytest.mark.parametrize("name", ["heartbeat_only", "expired_token"])
+async def test_a_symbol_asked_for_while_no_data_flows_begins_with_its_snapshot_after_that(
+    simulator: Simulator, name: str
+) -> None:
+    await fault(simulator.http_url, name)
+    async with client(simulator) as socket:
+        beats = 0
+        while beats < 3:
+            packets = decode(await socket.recv())
+            assert all(isinstance(packet, Heartbeat | Hello) for packet in packets)
+            beats += len(packets)
+        assert await journal(simulator.http_url, NAME) == []
+        await fault(simulator.http_url, name, off=True)
+        first: Any = await until(socket, is_("qsd"))
+        await snapshot(socket)
+        entries = await journal(simulator.http_url, NAME)
+    assert entries[0]["snapshot"]
+    assert entries[0]["fields"] == first.params[1]["v"]
+
+
 async def test_updates_twice_late_from_the_past_and_fallen_are_marked_in_the_journal(simulator: Simulator) -> None:
     async with client(simulator) as socket:
         await snapshot(socket)
@@ -175,14 +205,49 @@ async def test_updates_twice_late_from_the_past_and_fallen_are_marked_in_the_jou
     assert faults == {None, "duplicate", "past", "regression"}
 
 
+async def test_a_past_snapshot_is_one_that_was_true(simulator: Simulator) -> None:
+    async with client(simulator) as socket:
+        await snapshot(socket)
+        await fault(simulator.http_url, "out_of_order", symbol="SIM:S0043")
+        await fault(simulator.http_url, "out_of_order", symbol=NAME)
+        await snapshot(socket)
+        [entry] = [each for each in await journal(simulator.http_url, NAME) if each["fault"]]
+    tape = simulator.market.tape(NAME)
+    assert tape is not None
+    state = tape.state_at(entry["trade_time_ms"])
+    assert state is not None
+    assert entry["fields"] == {
+        "lp": tape.instrument.price(state.last.price),
+        "lp_time": entry["trade_time_ms"] // 1_000,
+        "volume": tape.instrument.volume(state.node.volume),
+    }
+    assert entry["sent_at_ms"] - entry["trade_time_ms"] >= 30_000
+
+
+async def test_delayed_data_keeps_its_order_when_the_delay_ends(simulator: Simulator) -> None:
+    async with client(simulator) as socket:
+        await snapshot(socket)
+        await fault(simulator.http_url, "slow", ms=3_000, seconds=2)
+        await until(socket, is_("qsd"))
+        for _ in range(4):
+            await until(socket, is_("qsd"))
+        entries = await journal(simulator.http_url, NAME)
+    updates = [each for each in entries if each["trade_time_ms"] and not each["snapshot"]]
+    times = [each["trade_time_ms"] for each in updates]
+    assert times == sorted(times)
+    assert max(each["sent_at_ms"] - each["trade_time_ms"] for each in updates) > 2_500
+
+
 async def test_coalesced_updates_are_few(simulator: Simulator) -> None:
     async with client(simulator) as socket:
         await snapshot(socket)
         await fault(simulator.http_url, "coalesce", ms=3_000)
         for _ in range(3):
             await until(socket, is_("qsd"))
-        sent = [entry["sent_at_ms"] for entry in await journal(simulator.http_url, NAME)][-2:]
-    assert sent[1] - sent[0] >= 2_900
+        before, last = (await journal(simulator.http_url, NAME))[-2:]
+    assert last["sent_at_ms"] - before["sent_at_ms"] >= 2_900
+    assert last["unsent_trades_ms"]
+    assert all(before["trade_time_ms"] < each < last["trade_time_ms"] for each in last["unsent_trades_ms"])
 
 
 async def test_a_denied_symbol_has_the_group_that_would_do(simulator: Simulator) -> None:
@@ -197,16 +262,14 @@ async def test_a_denied_symbol_has_the_group_that_would_do(simulator: Simulator)
 async def test_what_is_on_is_told_and_what_is_unknown_is_refused(simulator: Simulator) -> None:
     async with httpx.AsyncClient(base_url=simulator.http_url) as http:
         await fault(simulator.http_url, "slow", ms=50)
-        assert (await http.get("/control/faults")).json()["on"] == {"slow_ms": 50}
+        answer = (await http.get("/control/faults")).json()
+        assert answer["on"] == [{"fault": "slow", "ms": 50}]
+        assert answer["known"]["slow"]["ms"] == "a whole number from 1 to 60000"
         await fault(simulator.http_url, "none")
-        assert (await http.get("/control/faults")).json()["on"] == {}
-        bodies: tuple[object, ...] = (
-            {"fault": "nonsense"},
-            {"fault": "refuse", "status": 500},
-            {"fault": "slow", "ms": -1},
-            {},
-            [],
-        )
+        assert (await http.get("/control/faults")).json()["on"] == []
+        bodies: tuple[object, ...] = ({"fault": "nonsense"}, {}, [])
         for body in bodies:
             refused = await http.post("/control/fault", json=body)
             assert refused.status_code == 422, body
+        assert "one of" in (await http.post("/control/fault", json={"fault": "nonsense"})).text
+        assert (await http.post("/control/fault", content=b"no JSON")).status_code == 422

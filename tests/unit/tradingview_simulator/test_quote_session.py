@@ -10,6 +10,7 @@ import pytest
 
 from tradingview.codec import Message, decode
 from tradingview_simulator.journal import Sent
+from tradingview_simulator.mischief import Lasting
 from tradingview_simulator.model.market import Market
 from tradingview_simulator.model.nodes import Trade
 from tradingview_simulator.quotes.hub import Hub
@@ -34,6 +35,7 @@ class Stage:
         self.market = Market(seed)
         self.sent: list[tuple[int, str, tuple[Any, ...], Sent | None]] = []
         hub = Hub(self.market, self.timers, settings)
+        self.mischief = hub.mischief
         self.session = QuoteSession("qs", hub, self._put, Random(seed))
 
     def _put(self, packet: str, sent: Sent | None = None) -> None:
@@ -278,3 +280,106 @@ def test_a_process_that_was_away_goes_on_from_the_present_with_a_snapshot() -> N
     stage.pass_time(10)
     assert len(stage.snapshots("BINANCE:BTCUSDT")) == 2
     assert len(stage.sent) - before < 60
+
+
+def watched(name: str) -> Stage:
+    """A stage early in a day, whose symbol has had its snapshot and some updates."""
+    stage = Stage("2026-11-23T00:10:30")
+    stage.call("quote_add_symbols", name)
+    stage.pass_time(5)
+    return stage
+
+
+def told(stage: Stage, name: str) -> dict[str, Any]:
+    """What a client knows that merged everything."""
+    state: dict[str, Any] = {}
+    for _, method, params, _ in stage.sent:
+        if method == "qsd" and params[1]["n"] == name:
+            state |= params[1]["v"]
+    return state
+
+
+@pytest.mark.parametrize("fault", ["silent", "heartbeat_only", "expired_token"])
+def test_after_a_mute_time_the_updates_tell_what_changed_meanwhile(fault: str) -> None:
+    stage, name = watched("BINANCE:BTCUSDT"), "BINANCE:BTCUSDT"
+    stage.mischief.begin(Lasting(fault))
+    count, before = len(stage.sent), told(stage, name)
+    stage.pass_time(3_600)
+    assert len(stage.sent) == count
+    stage.mischief.end(lambda one: True)
+    stage.pass_time(5)
+    tape = stage.market.tape(name)
+    assert tape is not None
+    assert (state := tape.state_at(stage.at_ms)) is not None
+    after = told(stage, name)
+    assert after["high_price"] == tape.instrument.price(state.node.high)
+    assert after["low_price"] == tape.instrument.price(state.node.low)
+    assert (before["high_price"], before["low_price"]) != (after["high_price"], after["low_price"])
+
+
+def test_a_symbol_asked_for_in_a_mute_time_has_one_snapshot_after_it() -> None:
+    stage, name = Stage("2026-11-23T12:00:30"), "BINANCE:BTCUSDT"
+    stage.mischief.begin(Lasting("heartbeat_only"))
+    stage.call("quote_add_symbols", name)
+    stage.pass_time(10)
+    assert stage.sent == []
+    stage.mischief.end(lambda one: True)
+    stage.pass_time(3)
+    assert len(stage.snapshots(name)) == 1
+    assert stage.sent[0][3] is not None
+    assert stage.sent[0][3].snapshot
+    assert stage.updates(name)
+
+
+def test_coalescing_loses_the_extremes_between_updates_but_for_the_days() -> None:
+    stage, name = watched("BINANCE:BTCUSDT"), "BINANCE:BTCUSDT"
+    stage.mischief.begin(Lasting("coalesce", {"ms": 10_000}))
+    begun = stage.at_ms
+    stage.pass_time(120)
+    updates = [each for each in stage.updates(name) if each[0] > begun]
+    assert 8 <= len(updates) <= 12
+    sent = {entry.trade_time_ms for _, _, entry in updates}
+    unsent = {each for _, _, entry in updates for each in entry.unsent_trades_ms}
+    tape = stage.market.tape(name)
+    assert tape is not None
+    traded = {
+        trade.time_ms
+        for _, minute in _until(tape.minutes_after(begun), updates[-1][0])
+        for trade in minute
+        if trade.time_ms <= updates[-1][0] - 200
+    }
+    assert traded <= sent | unsent
+    assert not sent & unsent
+    assert (state := tape.state_at(max(time for time in sent if time is not None))) is not None
+    assert told(stage, name)["high_price"] == tape.instrument.price(state.node.high)
+
+
+def _until(minutes: Any, end_ms: int) -> list[tuple[int, tuple[Trade, ...]]]:
+    found = []
+    for day, trades in minutes:
+        if trades[0].time_ms > end_ms:
+            break
+        found.append((day, trades))
+    return found
+
+
+@pytest.mark.parametrize("name", ["BINANCE:BTCUSDT", "KRAKEN:RAREUSD", "TVC:NDX"])
+def test_the_past_and_a_fallen_volume_are_older_and_lower_and_mended_by_the_next_update(name: str) -> None:
+    stage = Stage("2026-11-23T15:00:30")
+    stage.call("quote_add_symbols", name)
+    stage.pass_time(1)
+    before = told(stage, name)
+    for subscription in stage.session.of(name):
+        subscription.repeat_the_past()
+    past = stage.sent[-2][2][1]["v"]
+    assert past["lp_time"] <= before["lp_time"] - 30
+    assert (past["volume"] < before["volume"]) == (name != "TVC:NDX")
+    count = len(stage.sent)
+    for subscription in stage.session.of(name):
+        subscription.regress()
+    if name == "TVC:NDX":
+        assert len(stage.sent) == count
+        return
+    assert stage.sent[-1][2][1]["v"] == {"volume": before["volume"] / 2}
+    stage.pass_time(3_600)
+    assert told(stage, name)["volume"] > before["volume"]

@@ -21,7 +21,15 @@ HELP = {
     "slow_interval": "mean seconds between updates of a symbol outside the fast list",
     "max_bars": "bars a series can reach back",
     "journal_entries": "entries that the journal keeps",
+    "needs_token": "whether only tokens that signing in gave are taken: true or false",
+    "token_seconds": "seconds that such a token lives",
 }
+
+
+def _truth(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise argparse.ArgumentTypeError("true or false")
+    return text == "true"
 
 
 def parse(arguments: list[str], environment: dict[str, str]) -> SimulatorSettings:
@@ -35,7 +43,7 @@ def parse(arguments: list[str], environment: dict[str, str]) -> SimulatorSetting
         if field.name in OPTIONS:
             parser.add_argument(
                 f"--{field.name.replace('_', '-')}",
-                type=type(field.default),
+                type=_truth if field.type is bool else type(field.default),
                 default=given.get(field.name, field.default),
                 help=f"{HELP[field.name]} (default %(default)s; also SIMULATOR_{field.name.upper()})",
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from tradingview import codec
 from tradingview.errors import BadFrame
@@ -65,6 +66,7 @@ class Connection:
         self._outbox = Outbox(
             number,
             write=socket.send,
+            is_live=lambda: self._is_live and socket.state is State.OPEN,
             overflowed=self.drop,
             journal=journal,
             now=self._settings.now,
@@ -72,7 +74,10 @@ class Connection:
         )
         self._quotes: dict[str, QuoteSession] = {}
         self._charts: dict[str, ChartSession] = {}
+        self._is_live = True
         self._echoed_at = 0.0
+        self._late = 0
+        self._late_until = 0.0
         self._deeds: set[asyncio.Task[None]] = set()
 
     @property
@@ -82,6 +87,7 @@ class Connection:
 
     def drop(self) -> None:
         """Cut the connection without a close frame."""
+        self._is_live = False
         self._socket.transport.abort()
 
     def close(self, code: int) -> None:
@@ -106,15 +112,17 @@ class Connection:
         for session in self._quotes.values():
             session.kill("internal_error", "session killed")
 
-    def repeat_the_past(self) -> None:
-        """Send an older state of every symbol again (protocol §4.3)."""
+    def repeat_the_past(self, symbol: str | None) -> None:
+        """Send an older state of a symbol, or of all (protocol §4.3)."""
         for session in self._quotes.values():
-            session.repeat_the_past()
+            for subscription in session.of(symbol):
+                subscription.repeat_the_past()
 
-    def regress(self) -> None:
-        """Send a lower cumulative volume than before, of every symbol."""
+    def regress(self, symbol: str | None) -> None:
+        """Send a lower cumulative volume than before of a symbol, or of all."""
         for session in self._quotes.values():
-            session.regress()
+            for subscription in session.of(symbol):
+                subscription.regress()
 
     async def serve(self) -> None:
         """Serve the client until it leaves, is thrown out or is dropped."""
@@ -128,7 +136,8 @@ class Connection:
         except (BadFrame, ConnectionClosed):
             return
         except ProtocolFaultError as fault:
-            self._outbox.put(codec.encode("protocol_error", str(fault)))
+            if not self._hub.mischief.is_silent:
+                self._outbox.put(codec.encode("protocol_error", str(fault)))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox.drained(), FAREWELL_S)
         finally:
@@ -147,16 +156,26 @@ class Connection:
         self._deeds.add(task)
         task.add_done_callback(self._deeds.discard)
 
-    def _put_quotes(self, packet: str, sent: Sent | None) -> None:
-        """Data of a quote session, as it leaves: not at all, later, or twice, where a fault is on."""
+    def _put(self, packet: str, sent: Sent | None = None) -> None:
+        """Data of a session, as it leaves: not at all, later (never before what was to leave earlier) or now."""
+        slow_ms = self._hub.mischief.slow_ms
+        if not slow_ms and not self._late:
+            self._put_now(packet, sent)
+        elif not self._hub.mischief.is_mute:
+            self._late += 1
+            self._late_until = max(self._settings.now() + slow_ms, self._late_until)
+            self._hub.timers.at(self._late_until, partial(self._put_late, packet, sent))
+
+    def _put_late(self, packet: str, sent: Sent | None) -> None:
+        self._late -= 1
+        self._put_now(packet, sent)
+
+    def _put_now(self, packet: str, sent: Sent | None) -> None:
         mischief = self._hub.mischief
-        if mischief.is_silent or mischief.is_dataless:
-            return
-        if mischief.slow_ms:
-            self._hub.timers.after(mischief.slow_ms, partial(self._outbox.put, packet, sent))
+        if mischief.is_mute:
             return
         self._outbox.put(packet, sent)
-        if sent is not None and mischief.doubled and self._chance.random() < mischief.doubled:
+        if sent is not None and sent.fault is None and mischief.doubled and self._chance.random() < mischief.doubled:
             self._outbox.put(packet, replace(sent, fault="duplicate"))
 
     def _hello(self) -> codec.Hello:
@@ -203,18 +222,14 @@ class Connection:
     async def _call(self, method: str, params: Sequence[object]) -> None:
         name = params[0] if params else None
         if method == "set_auth_token":
-            known = self._settings.auth_tokens
-            is_unknown = (known and name not in known) or (
-                self._settings.needs_token and not self._hub.sign_in.is_valid(name)
-            )
-            if self._hub.mischief.rejects_tokens or is_unknown:
+            if self._hub.mischief.strike("bad_token") is not None or not self._takes(name):
                 raise ProtocolFaultError("bad auth token")
             self.token = name
         elif method == "quote_create_session" and isinstance(name, str):
             self._close_quotes(name)
-            self._quotes[name] = QuoteSession(name, self._hub, self._put_quotes, self._chance)
+            self._quotes[name] = QuoteSession(name, self._hub, self._put, self._chance)
         elif method == "chart_create_session" and isinstance(name, str):
-            self._charts[name] = ChartSession(name, self._hub.market, self._settings, self._outbox.put)
+            self._charts[name] = ChartSession(name, self._hub.market, self._settings, self._put)
         elif method in QUOTE_CALLS:
             if not isinstance(name, str) or name not in self._quotes:
                 raise unknown_session(method, name, params[1:])
@@ -229,6 +244,10 @@ class Connection:
                 del self._charts[name]
             else:
                 await self._charts[name].call(method, params[1:])
+
+    def _takes(self, token: object) -> bool:
+        given, is_strict = self._settings.auth_tokens, self._settings.needs_token
+        return not (given or is_strict) or token in given or (is_strict and self._hub.sign_in.is_valid(token))
 
     def _close_quotes(self, name: str) -> None:
         if (session := self._quotes.pop(name, None)) is not None:

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tradingview_simulator.charts.series import values_of
-from tradingview_simulator.mischief import FaultError
 from tradingview_simulator.model.bars import RESOLUTIONS, bars
+from tradingview_simulator.orders import FaultError
 
 if TYPE_CHECKING:
     from tradingview_simulator.server import Simulator
@@ -56,16 +56,15 @@ def control_app(simulator: "Simulator") -> Starlette:
             body = await request.json()
         except ValueError:
             body = None
-        if not isinstance(body, dict) or not isinstance(body.get("connection", 0), int):
-            raise HTTPException(422, 'the body is {"fault": <name>, …}, with a number as "connection" if at all')
+        if not isinstance(body, dict):
+            raise HTTPException(422, 'the body is {"fault": <name>, …}; GET /control/faults lists them')
         try:
-            simulator.faults.do(body)
+            return JSONResponse(simulator.faults.do(body))
         except FaultError as error:
             raise HTTPException(422, str(error)) from None
-        return JSONResponse({"on": simulator.faults.on})
 
     async def faults(request: Request) -> JSONResponse:
-        return JSONResponse({"on": simulator.faults.on, "known": simulator.faults.names})
+        return JSONResponse({"on": simulator.faults.on, "known": simulator.faults.known})
 
     async def journal(request: Request) -> JSONResponse:
         query = request.query_params

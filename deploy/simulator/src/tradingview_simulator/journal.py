@@ -11,7 +11,8 @@ class Sent:
     """One `qsd`: what it said of which symbol.
 
     trade_time_ms: the true instant of the last trade behind the price, volume or time it carries; None where it
-    carries none of them. snapshot: part of a full snapshot, not an update.
+    carries none of them. snapshot: part of a full snapshot, not an update. fault: the one that made it up, where one
+    did. unsent_trades_ms: the true instants of the trades since the update before that coalescing never sent.
     """
 
     symbol: str
@@ -19,7 +20,7 @@ class Sent:
     trade_time_ms: int | None
     snapshot: bool
     fault: str | None = None
-    """The fault that made it up, where one did."""
+    unsent_trades_ms: tuple[int, ...] = ()
 
 
 class Journal:
@@ -57,6 +58,7 @@ class Journal:
                     "trade_time_ms": sent.trade_time_ms,
                     "snapshot": sent.snapshot,
                     "fault": sent.fault,
+                    "unsent_trades_ms": sent.unsent_trades_ms,
                 }
             )
         return {"entries": entries, "next": reached, "last": self._last, "dropped": max(0, oldest - 1 - max(after, 0))}

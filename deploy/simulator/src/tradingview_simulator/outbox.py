@@ -13,13 +13,17 @@ HEARTBEAT_HELD_S = 0.15
 
 
 class Outbox:
-    """Packets in order. `write` sends one frame; `overflowed` is called when the client does not keep up."""
+    """Packets in order. `write` sends one frame; `overflowed` is called when the client does not keep up.
+
+    is_live: whether what is written may still arrive; nothing is written or journalled once it may not.
+    """
 
     def __init__(
         self,
         connection: int,
         *,
         write: Callable[[str], Awaitable[None]],
+        is_live: Callable[[], bool],
         overflowed: Callable[[], None],
         journal: Journal,
         now: Callable[[], int],
@@ -27,6 +31,7 @@ class Outbox:
     ) -> None:
         self._connection = connection
         self._write = write
+        self._is_live = is_live
         self._overflowed = overflowed
         self._journal = journal
         self._now = now
@@ -88,6 +93,8 @@ class Outbox:
             end = start + 1
             while end < len(batch) and self._chance.random() < 0.6:
                 end += 1
+            if not self._is_live():
+                return
             group = batch[start:end]
             for _, sent in group:
                 if sent is not None:

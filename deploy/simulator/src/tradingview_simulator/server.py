@@ -16,8 +16,8 @@ from websockets.http11 import Request, Response
 from tradingview_simulator.connection import Connection
 from tradingview_simulator.control import control_app
 from tradingview_simulator.journal import Journal
-from tradingview_simulator.mischief import Faults
 from tradingview_simulator.model.market import Market
+from tradingview_simulator.orders import Faults
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.settings import SimulatorSettings
 from tradingview_simulator.timers import Timers
@@ -43,7 +43,7 @@ class Simulator:
         self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._hub = Hub(self.market, self.timers, settings)
         self.sign_in = self._hub.sign_in
-        self.faults = Faults(self._hub.mischief, self.sign_in, self.connections)
+        self.faults = Faults(self._hub.mischief, self.timers, self.connections)
         self._numbers = count(1)
 
     async def handle(self, websocket: ServerConnection) -> None:
@@ -59,8 +59,8 @@ class Simulator:
         """Refuse a handshake by path (404), by Origin (403, protocol §1.2) or on demand; None lets it through."""
         if request.path.partition("?")[0] != PATH:
             return websocket.respond(HTTPStatus.NOT_FOUND, "no such path\n")
-        if (status := self._hub.mischief.refuse()) is not None:
-            return websocket.respond(HTTPStatus(status), "refused\n")
+        if (refusal := self._hub.mischief.strike("refuse")) is not None:
+            return websocket.respond(HTTPStatus(refusal["status"]), "refused\n")
         origin = request.headers.get("Origin")
         host = "none" if origin is None else urlsplit(origin).hostname or ""
         if host in self.settings.origins or f".{host}".endswith(".tradingview.com"):

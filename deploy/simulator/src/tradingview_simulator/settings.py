@@ -11,8 +11,8 @@ class SimulatorSettings:
     """Times are seconds unless the name says ms; port 0 is any free port.
 
     origins: hosts allowed in the Origin header besides those ending in tradingview.com; "none" stands for no Origin.
-    auth_tokens: the tokens that set_auth_token takes; empty takes any. needs_token: it takes only those that signing in
-    here gave and that have not ended, `token_seconds` after they began.
+    auth_tokens: the tokens that set_auth_token takes. needs_token: it takes those that signing in here gave and that
+    have not ended, `token_seconds` after they began. With neither it takes any.
     slow_interval: mean time between flushes of a slow symbol (a fast one is flushed once per trade).
     snapshot_ms: the range of the delay from a request to its snapshot; delivery_ms: from a trade to its flush.
     now: the clock, in ms since the epoch.
@@ -46,6 +46,8 @@ OPTIONS = (
     "slow_interval",
     "max_bars",
     "journal_entries",
+    "needs_token",
+    "token_seconds",
 )
 """The settings that the environment and the command line can give."""
 

@@ -1,7 +1,7 @@
 """Signing in over HTTP, as far as clients need it: accounts, cookies, pages with a token (protocol §3.2, §3.3).
 
 Failures on demand are those that clients meet: a wrong password, a second factor, a captcha, a page of the firewall,
-cookies that are not logged in, a redirect to another host of the site.
+cookies that are not logged in, redirects, a site that is away or has had too much.
 """
 
 import base64
@@ -12,16 +12,19 @@ from secrets import token_hex
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-FAILURES = ("two_factor", "captcha", "blocked", "not_logged_in", "unavailable", "redirect", "loop")
+from tradingview_simulator.mischief import Mischief
+
+FAILURES = ("two_factor", "captcha", "blocked", "not_logged_in", "too_many", "unavailable", "redirect", "loop")
+REFUSED = {"blocked": 403, "too_many": 429, "unavailable": 503}
 ACCOUNT = ("someone", "a good password")
 
 
 class SignIn:
-    """Issues cookies and tokens. `failure` is one of `FAILURES` while it is on; tokens end after `token_seconds`."""
+    """Issues cookies and tokens. Tokens end after `token_seconds`."""
 
-    def __init__(self, now: Callable[[], int], token_seconds: float) -> None:
-        self.failure: str | None = None
+    def __init__(self, now: Callable[[], int], token_seconds: float, mischief: Mischief) -> None:
         self._now = now
+        self._mischief = mischief
         self._token_seconds = token_seconds
         self._sessions: set[tuple[str, str]] = set()
         self._tokens: dict[str, int] = {}
@@ -48,25 +51,25 @@ class SignIn:
 
     def page(self, request: Request) -> Response:
         """The front page: with cookies of a session it has the token of its user."""
-        if self.failure == "blocked":
-            return HTMLResponse("<html><body>403 Request blocked.</body></html>", 403)
-        if self.failure == "unavailable":
-            return HTMLResponse("<html><body>503</body></html>", 503)
-        if self.failure == "loop" or (self.failure == "redirect" and "fr" not in request.query_params):
+        failure = self._failure()
+        if failure in REFUSED:
+            return _refused(failure)
+        if failure == "loop" or (failure == "redirect" and "fr" not in request.query_params):
             return RedirectResponse("/?fr", 302)
         session = (request.cookies.get("sessionid", ""), request.cookies.get("sessionid_sign", ""))
         user: dict[str, object] = {"is_authenticated": False}
-        if session in self._sessions and self.failure != "not_logged_in":
+        if session in self._sessions and failure != "not_logged_in":
             user = {"id": 1, "username": ACCOUNT[0], "auth_token": self.token()}
         return HTMLResponse(f"<html><script>var user = {json.dumps(user, separators=(',', ':'))};</script></html>")
 
     def sign_in(self, form: Mapping[str, str]) -> Response:
         """`POST /accounts/signin/`: a failure is told in the body, not by the status."""
-        if self.failure == "blocked":
-            return HTMLResponse("<html><body>403 Request blocked.</body></html>", 403)
-        if self.failure == "two_factor":
+        failure = self._failure()
+        if failure in REFUSED:
+            return _refused(failure)
+        if failure == "two_factor":
             return JSONResponse({"error": "2FA_required", "code": "2FA_required"})
-        if self.failure == "captcha":
+        if failure == "captcha":
             return JSONResponse({"error": "Please confirm that you are not a robot.", "code": "recaptcha_required"})
         if (form.get("username"), form.get("password")) != ACCOUNT:
             return JSONResponse({"error": "Invalid username or password", "code": "invalid_credentials"})
@@ -77,6 +80,15 @@ class SignIn:
             name, _, value = cookie.partition("=")
             answer.set_cookie(name, value)
         return answer
+
+    def _failure(self) -> str:
+        fault = self._mischief.strike("signin")
+        return fault["how"] if fault is not None else ""
+
+
+def _refused(failure: str) -> Response:
+    status = REFUSED[failure]
+    return HTMLResponse(f"<html><body>{status} Request refused.</body></html>", status)
 
 
 def _base64(raw: bytes) -> str:

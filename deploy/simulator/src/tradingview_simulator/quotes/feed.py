@@ -3,7 +3,7 @@
 Nothing runs while nobody subscribes. Of a delayed symbol everything happens `delay_s` later, under its exchange time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from random import Random
 from typing import Protocol
@@ -37,7 +37,7 @@ class Listener(Protocol):
 
     is_fast: bool
 
-    def flush(self, keys: Iterable[str]) -> None: ...
+    def flush(self, keys: Collection[str]) -> None: ...
     def day_rolled(self) -> None: ...
     def plan_snapshot(self, delay_ms: float) -> None: ...
     def wants(self, key: str) -> bool: ...
@@ -79,6 +79,12 @@ class Feed:
         if not self._listeners:
             self._run += 1
             self._quoting = False
+
+    def earlier(self, by_ms: int) -> tuple[int, Values] | None:
+        """The instant of a trade at least `by_ms` before the newest, and the price block as it was then."""
+        if self.last_trade_ms is None or (state := self._tape.state_at(self.last_trade_ms - by_ms)) is None:
+            return None
+        return state.last.time_ms, live_values(self.instrument, state)
 
     def _start(self) -> None:
         """Take the state of the present and go on from there."""
@@ -170,7 +176,7 @@ class Feed:
         self._timers.at(first, partial(self._flush, run, FIGURE_KEYS[:2]))
         self._timers.at(first + self._chance.randint(*APART_MS), partial(self._flush, run, FIGURE_KEYS))
 
-    def _flush(self, run: int, keys: Iterable[str]) -> None:
+    def _flush(self, run: int, keys: Collection[str]) -> None:
         if run == self._run:
             for listener in self._listeners:
                 if listener.is_fast:

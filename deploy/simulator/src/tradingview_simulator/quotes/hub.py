@@ -18,7 +18,7 @@ class Hub:
         self.timers = timers
         self.settings = settings
         self.mischief = Mischief()
-        self.sign_in = SignIn(settings.now, settings.token_seconds)
+        self.sign_in = SignIn(settings.now, settings.token_seconds, self.mischief)
         self._feeds: dict[str, Feed] = {}
 
     def feed(self, symbol: str) -> Feed | None:

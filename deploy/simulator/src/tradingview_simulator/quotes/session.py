@@ -38,15 +38,9 @@ class QuoteSession:
         self._dead = True
         self.close()
 
-    def repeat_the_past(self) -> None:
-        """Send an older state of every symbol."""
-        for subscription in self._subscriptions.values():
-            subscription.repeat_the_past()
-
-    def regress(self) -> None:
-        """Send a lower cumulative volume of every symbol."""
-        for subscription in self._subscriptions.values():
-            subscription.regress()
+    def of(self, symbol: str | None) -> list[Subscription]:
+        """The subscriptions to a symbol, however spelled; all for None."""
+        return [each for each in self._subscriptions.values() if symbol in (None, each.feed.instrument.name)]
 
     def call(self, method: str, params: Sequence[object]) -> None:
         """Do what a client message asks for; `params` are those after the session's name."""
@@ -73,22 +67,13 @@ class QuoteSession:
         for name in names:
             if name in self._subscriptions:
                 continue
-            group = self._hub.mischief.denied.get(symbol_of(name))
-            if group is not None:
-                denied = {
-                    "n": name,
-                    "s": "permission_denied",
-                    "errmsg": "Permission denied",
-                    "v": {"alternative": group},
-                }
-                self._put(encode("qsd", self._name, denied), Sent(name, {}, None, snapshot=True))
-                self._completed(name)
+            denial = self._hub.mischief.strike("permission_denied", symbol_of(name))
+            if denial is not None:
+                self._refuse(name, "permission_denied", "Permission denied", {"alternative": denial["group"]})
                 continue
             feed = self._hub.feed(symbol_of(name))
             if feed is None:
-                body = {"n": name, "s": "error", "errmsg": "no_such_symbol", "v": {}}
-                self._put(encode("qsd", self._name, body), Sent(name, {}, None, snapshot=True))
-                self._completed(name)
+                self._refuse(name, "error", "no_such_symbol", {})
                 continue
             subscription = Subscription(
                 name,
@@ -105,6 +90,11 @@ class QuoteSession:
             subscription.plan_snapshot(self._snapshot_delay())
             if self._fast is not None:
                 subscription.set_pace(fast=name in self._fast, snapshot_delay_ms=0)
+
+    def _refuse(self, name: str, status: str, text: str, values: Mapping[str, object]) -> None:
+        body = {"n": name, "s": status, "errmsg": text, "v": values}
+        self._put(encode("qsd", self._name, body), Sent(name, {}, None, snapshot=True))
+        self._completed(name)
 
     def _set_fast(self, names: frozenset[str]) -> None:
         self._fast = names

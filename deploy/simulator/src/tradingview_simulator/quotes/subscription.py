@@ -1,8 +1,7 @@
 """One symbol as one quote session asked for it: what was sent of it, and what is therefore still to be sent."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
-from typing import Any
 
 from tradingview_simulator.journal import Sent
 from tradingview_simulator.mischief import Mischief
@@ -11,6 +10,10 @@ from tradingview_simulator.quotes.values import FIGURE_KEYS, LIVE_KEYS, TRADE_KE
 from tradingview_simulator.timers import Timers
 
 _UNSENT = object()
+PAST_MS = 30_000
+"""How old the state at least is that a snapshot out of order tells."""
+AFTER_MUTE_MS = (20, 500)
+"""When the snapshots leave that a mute time held up."""
 
 Send = Callable[[str, Mapping[str, object], Sent], None]
 """(name as asked for, the `v` of a qsd, its journal entry)."""
@@ -44,6 +47,9 @@ class Subscription:
         self._mischief = mischief
         self._gathered: set[str] | None = None
         """The fields that wait for a coalesced update; None while none is planned."""
+        self._gathered_trades: set[int | None] = set()
+        self._told_trade_ms: int | None = None
+        """The newest trade of the coalesced update before."""
         self._sent: dict[str, object] | None = None
         self._closed = False
         self._slow_round = 0
@@ -59,8 +65,12 @@ class Subscription:
         self._timers.after(delay_ms, self.send_snapshot)
 
     def send_snapshot(self) -> None:
-        """Send every wanted field now, unless a snapshot planned earlier has done it meanwhile."""
+        """Send every wanted field now, unless a snapshot planned earlier has done it; once data may leave."""
         if self._closed or self._sent is not None:
+            return
+        if self._mischief.is_mute:
+            delay = self._chance.randint(*AFTER_MUTE_MS)
+            self._mischief.after_mute(lambda: self._timers.after(delay, self.send_snapshot))
             return
         values = {key: value for key, value in self.feed.values.items() if self.wants(key)}
         self._sent = dict(values)
@@ -85,43 +95,53 @@ class Subscription:
             for key in (*FIGURE_KEYS, "volume", "open_time"):
                 self._sent.pop(key, None)
 
-    def flush(self, keys: Iterable[str]) -> None:
+    def flush(self, keys: Collection[str]) -> None:
         """Send those of `keys` that are wanted and differ from what was sent; coalesced, where that fault is on."""
-        if self._gathered is not None:
-            self._gathered.update(keys)
-            return
-        if self._mischief.coalesce_ms:
-            self._gathered = set(keys)
+        if self._gathered is None:
+            if not self._mischief.coalesce_ms:
+                self._flush(keys)
+                return
+            self._gathered = set()
             self._timers.after(self._mischief.coalesce_ms, self._flush_gathered)
-            return
-        self._flush(keys)
+        self._gathered.update(keys)
+        if "lp" in keys:
+            self._gathered_trades.add(self.feed.last_trade_ms)
 
     def _flush_gathered(self) -> None:
         gathered, self._gathered = self._gathered, None
+        trades, self._gathered_trades = self._gathered_trades, set()
         if gathered and not self._closed:
-            self._flush([key for key in self.feed.values if key in gathered])
+            trades -= {self._told_trade_ms, self.feed.last_trade_ms}
+            if "lp" in gathered:
+                self._told_trade_ms = self.feed.last_trade_ms
+            self._flush(
+                [key for key in self.feed.values if key in gathered],
+                tuple(sorted(each for each in trades if each is not None)),
+            )
 
     def repeat_the_past(self) -> None:
-        """Send a price, volume and last time from before what was sent last, with the snapshot's end (§4.3)."""
-        sent = self._sent
-        if sent is not None and {"lp", "lp_time"} <= sent.keys():
-            past: dict[str, Any] = {"lp": _less(sent["lp"], 0.99), "lp_time": _less(sent["lp_time"], 1) - 30}
-            if "volume" in sent:
-                past["volume"] = _less(sent["volume"], 0.99)
-            self._send(self.name, past, Sent(self.feed.instrument.name, past, None, snapshot=False, fault="past"))
-            self._completed(self.name)
+        """Send the snapshot as it was some time before, where a client can tell by `lp_time` (§4.3)."""
+        earlier = self.feed.earlier(PAST_MS)
+        if self._sent is None or "lp_time" not in self._sent or earlier is None:
+            return
+        at_ms, past = earlier
+        fields = {key: past.get(key, value) for key, value in self._sent.items()}
+        self._send(self.name, fields, Sent(self.feed.instrument.name, fields, at_ms, snapshot=True, fault="past"))
+        self._completed(self.name)
 
     def regress(self) -> None:
-        """Send a lower cumulative volume than was sent last."""
-        sent = self._sent
-        if sent is not None and "volume" in sent:
-            fell = {"volume": _less(sent["volume"], 0.5)}
-            sent.update(fell)
+        """Send a lower cumulative volume than was sent last, where the instrument has a volume."""
+        if self._sent is None or not self.feed.instrument.has_volume:
+            return
+        volume = self._sent.get("volume")
+        if isinstance(volume, float) and volume > 0:
+            fell = {"volume": volume / 2}
+            self._sent.update(fell)
             self._send(self.name, fell, Sent(self.feed.instrument.name, fell, None, snapshot=False, fault="regression"))
 
-    def _flush(self, keys: Iterable[str]) -> None:
+    def _flush(self, keys: Iterable[str], unsent_trades_ms: tuple[int, ...] = ()) -> None:
         sent = self._sent
-        if sent is None:
+        if sent is None or self._mischief.is_mute:
             return
         values = self.feed.values
         changed = {
@@ -131,11 +151,12 @@ class Subscription:
         }
         if changed:
             sent.update(changed)
-            self._emit(changed, snapshot=False)
+            self._emit(changed, snapshot=False, unsent_trades_ms=unsent_trades_ms)
 
-    def _emit(self, fields: Mapping[str, object], *, snapshot: bool) -> None:
+    def _emit(self, fields: Mapping[str, object], *, snapshot: bool, unsent_trades_ms: tuple[int, ...] = ()) -> None:
         true_time = self.feed.last_trade_ms if TRADE_KEYS & fields.keys() else None
-        self._send(self.name, fields, Sent(self.feed.instrument.name, fields, true_time, snapshot))
+        sent = Sent(self.feed.instrument.name, fields, true_time, snapshot, unsent_trades_ms=unsent_trades_ms)
+        self._send(self.name, fields, sent)
 
     def _plan_slow_flush(self, round_: int) -> None:
         def flush() -> None:
@@ -144,7 +165,3 @@ class Subscription:
                 self._plan_slow_flush(round_)
 
         self._timers.after(self._slow_interval_s * 1_000 * self._chance.uniform(0.8, 1.2), flush)
-
-
-def _less(value: object, factor: float) -> Any:
-    return round(value * factor, 2) if isinstance(value, (int, float)) else value
