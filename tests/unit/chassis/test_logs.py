@@ -92,3 +92,19 @@ def test_a_value_that_json_does_not_know_is_printed() -> None:
     logs.configure("INFO", pipe)
     logs.get("m").info("bytes", raw=b"\x00", kinds={int})
     assert lines(pipe)[0]["raw"] == "b'\\x00'"
+
+
+def test_what_a_library_says_over_and_over_is_said_once_with_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.StringIO()
+    logs.configure("INFO", pipe)
+    for port in range(5):
+        logging.getLogger("aiokafka").error("Unable connect to %s", port)
+    logging.getLogger("aiokafka").error("something else")
+    for _ in range(2):
+        logs.get("ingest_ws.app").warning("ours is never kept back")
+    assert [line["message"] for line in lines(pipe)] == [
+        "Unable connect to 0", "something else", "ours is never kept back", "ours is never kept back",
+    ]  # fmt: skip
+    monkeypatch.setattr(logs, "REPEAT_S", 0.0)
+    logging.getLogger("aiokafka").error("Unable connect to %s", 9)
+    assert lines(pipe)[-1]["repeated"] == 4

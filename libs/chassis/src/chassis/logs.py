@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from typing import Any, TextIO
 
 import structlog
@@ -20,7 +21,35 @@ _TALKATIVE = (
     "uvicorn.access",
 )
 """Libraries whose INFO is about themselves and whose DEBUG may hold whole commands: one level quieter than we are."""
+_MOST_MESSAGES = 1_000
 _OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "faststream")
+
+
+REPEAT_S = 30.0
+"""What a library has said it may say again after so long: one that cannot connect says so a hundred times a second."""
+
+
+class Seldom(logging.Filter):
+    """Lets a talkative library's message through once in `REPEAT_S`, whatever its arguments, with how many it kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_TALKATIVE):
+            return True
+        key, now = (record.name, str(record.msg)[:200]), time.monotonic()
+        said_at, kept = self._kept.get(key, (-REPEAT_S, 0))
+        if now - said_at < REPEAT_S:
+            self._kept[key] = (said_at, kept + 1)
+            return False
+        if len(self._kept) >= _MOST_MESSAGES:
+            self._kept.clear()
+        self._kept[key] = (now, 0)
+        if kept:
+            record.repeated = kept
+        return True
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -54,6 +83,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

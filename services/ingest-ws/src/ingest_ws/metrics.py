@@ -44,6 +44,7 @@ TICKS = Counter("ingest_ticks_total", "Ticks acknowledged by Kafka")
 LOST = Gauge("ingest_ticks_lost", "Ticks that the log does not hold since the start; its marks say so")
 WAITING = Gauge("ingest_buffer_ticks", "Ticks that wait for Kafka")
 BUFFER = Gauge("ingest_buffer_bytes", "Bytes of ticks that wait for Kafka or for its acknowledgement")
+PRODUCERS = Counter("ingest_producers_replaced_total", "Producers that had lost their sequence after a failed batch")
 LATENCY = Distribution(
     "ingest_tick_seconds",
     "From the frame (or the end of the hold) that completed a tick to its acknowledgement by Kafka",

@@ -3,14 +3,17 @@
 Each owned partition has a task that takes a batch of the feed, sends it and waits for all in-sync replicas to have it:
 so one batch of a partition is under way at a time, and while Kafka is slow the next batch grows. The producer is
 idempotent: within its life a batch is tried again until it is in the log once. While Kafka is away that has no end, on
-purpose: the feed holds what comes meanwhile within its bounds, and its marks tell what found no room.
+purpose: the feed holds what comes meanwhile within its bounds, and its marks tell what found no room. A batch that
+fails all the same costs the producer its sequence: another one takes its place.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from chassis import logs
 from chassis.kafka.errors import kafka_errors
@@ -28,7 +31,9 @@ LARGEST_BATCH = 1_000_000
 FLUSH_WITHIN_S = 8.0
 GATHER_S = 0.005
 """How long a tick waits at most for others. A request costs as much as hundreds of ticks, and one is under way."""
+FOR_EVER_S = 10.0**9
 _RETRY_S = 0.5
+_RETIRE_WITHIN_S = 30.0
 
 _log = logs.get("ingest_ws.publisher")
 
@@ -45,30 +50,34 @@ class TickPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._pumps: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._is_closing = False
+        self._replacing = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def start(self, ready: Readiness, stop: Stop) -> None:
         """Connect; waits while Kafka is away."""
+        self._producer = await persistently(self._connect, ready, stop)
 
-        async def attempt() -> None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap.split(","),
-                client_id=self._client_id,
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                max_batch_size=LARGEST_BATCH,
-                request_timeout_ms=20_000,
-            )
-            with kafka_errors():
-                try:
-                    async with asyncio.timeout(30):
-                        await producer.start()
-                except BaseException:
-                    await producer.stop()
-                    raise
-            self._producer = producer
-
-        await persistently(attempt, ready, stop)
+    async def _connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=LARGEST_BATCH,
+            request_timeout_ms=20_000,
+        )
+        # A batch that waits for its partition to have a leader again would be given up after the request's timeout, and
+        # its sequence with it. No public setting parts the two.
+        producer._message_accumulator._batch_ttl = FOR_EVER_S
+        with kafka_errors():
+            try:
+                async with asyncio.timeout(30):
+                    await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+        return producer
 
     def own(self, partitions: frozenset[int]) -> None:
         """Write these partitions from now on: the feed owns them already, and still owns those that go."""
@@ -110,11 +119,15 @@ class TickPublisher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for task in self._retiring:
+            task.cancel()
         try:
             async with asyncio.timeout(2):
                 await self._producer.stop()
         except TimeoutError:
             _log.warning("the producer did not close in time")
+        except KafkaError as error:
+            _log.warning("the producer did not close well", cause=str(error)[:300])
 
     async def _pump(self, partition: int, news: asyncio.Event) -> None:
         while True:
@@ -143,13 +156,37 @@ class TickPublisher:
         clock = asyncio.get_running_loop().time()
         await asyncio.sleep(GATHER_S - clock % GATHER_S)
 
+    async def _replace(self, failed: AIOKafkaProducer) -> None:
+        """Have another producer take the place of one that has lost its sequence; waits while Kafka is away."""
+        async with self._replacing:
+            while self._producer is failed:
+                await asyncio.sleep(_RETRY_S)
+                with suppress(Unavailable):
+                    self._producer = await self._connect()
+                    metrics.PRODUCERS.inc()
+                    self._retire(failed)
+
+    def _retire(self, producer: AIOKafkaProducer) -> None:
+        """Batches of other partitions may be under way with it."""
+
+        async def stop() -> None:
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(_RETIRE_WITHIN_S):
+                    await producer.stop()
+
+        task = asyncio.create_task(stop())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
     async def _deliver(self, partition: int, batch: Batch) -> None:
+        producer = self._producer
+        assert producer is not None
         try:
-            await self._send(partition, batch)
+            await self._send(producer, partition, batch)
         except Unavailable as error:
             _log.warning("a batch is lost, its partition is deaf for it", partition=partition, cause=error.cause)
             self._feed.delivery_failed(partition)
-            await asyncio.sleep(_RETRY_S)
+            await self._replace(producer)
             return
         self._feed.acknowledged(partition)
         metrics.TICKS.inc(len(batch.ticks))
@@ -157,11 +194,10 @@ class TickPublisher:
         for put_at, count in Counter([entry.put_at for entry in batch.ticks]).items():
             metrics.LATENCY.observe((now - put_at) / 1000, count)
 
-    async def _send(self, partition: int, batch: Batch) -> None:
-        assert self._producer is not None
-        builder = self._producer.create_batch()
+    async def _send(self, producer: AIOKafkaProducer, partition: int, batch: Batch) -> None:
+        builder = producer.create_batch()
         for key, value in batch.records():
             if builder.append(key=key, value=value, timestamp=None) is None:
                 raise AssertionError(f"a batch of {len(batch.ticks)} ticks is larger than {LARGEST_BATCH} bytes")
         with kafka_errors():
-            await (await self._producer.send_batch(builder, self._topic, partition=partition))
+            await (await producer.send_batch(builder, self._topic, partition=partition))
