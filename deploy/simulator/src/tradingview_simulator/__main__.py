@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -66,6 +67,9 @@ async def run(settings: SimulatorSettings) -> None:
 def main() -> None:
     """The command."""
     settings = parse(sys.argv[1:], dict(os.environ))
+    gc.set_threshold(
+        50_000, 20, 100
+    )  # what thousands of symbols keep has no cycles, and looking for them costs a third
     try:
         asyncio.run(run(settings))
     except OSError as error:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from random import Random
@@ -176,7 +175,7 @@ class Connection:
             return
         self._outbox.put(packet, sent)
         if sent is not None and sent.fault is None and mischief.doubled and self._chance.random() < mischief.doubled:
-            self._outbox.put(packet, replace(sent, fault="duplicate"))
+            self._outbox.put(packet, sent._replace(fault="duplicate"))
 
     def _hello(self) -> codec.Hello:
         now = self._settings.now()

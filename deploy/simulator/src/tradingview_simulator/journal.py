@@ -2,12 +2,11 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """One `qsd`: what it said of which symbol.
 
     trade_time_ms: the true instant of the last trade behind the price, volume or time it carries; None where it

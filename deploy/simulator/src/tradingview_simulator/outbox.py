@@ -8,6 +8,8 @@ from tradingview_simulator.journal import Journal, Sent
 
 MOST_PENDING = 50_000
 """A client that leaves more packets than this unread is dropped."""
+MOST_FRAMES = 4
+"""About as many frames carry what is pending together; fewer, where it is little."""
 HELD_S = 0.03
 HEARTBEAT_HELD_S = 0.15
 
@@ -89,9 +91,10 @@ class Outbox:
 
     async def _send(self, batch: list[tuple[str, Sent | None]]) -> None:
         start = 0
+        together = max(0.6, 1 - MOST_FRAMES / len(batch))
         while start < len(batch):
             end = start + 1
-            while end < len(batch) and self._chance.random() < 0.6:
+            while end < len(batch) and self._chance.random() < together:
                 end += 1
             if not self._is_live():
                 return

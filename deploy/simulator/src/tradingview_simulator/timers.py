@@ -7,6 +7,8 @@ from itertools import count
 
 LONGEST_NAP_S = 0.25
 """The clock is looked at this often even when nothing is due: an injected clock may jump."""
+SHORTEST_NAP_S = 0.004
+"""What falls due within it is run together: with thousands of symbols something is due all the time."""
 MOST_PER_TURN = 256
 """Callbacks run without letting other tasks in between."""
 
@@ -49,6 +51,9 @@ class Timers:
             wait = LONGEST_NAP_S if due is None else (due - self.now()) / 1_000
             if wait <= 0:
                 await asyncio.sleep(0)
+                continue
+            if wait < SHORTEST_NAP_S:
+                await asyncio.sleep(SHORTEST_NAP_S)
                 continue
             try:
                 await asyncio.wait_for(self._earlier.wait(), min(wait, LONGEST_NAP_S))

@@ -127,18 +127,21 @@ class _Path:
         self._roughness = (node.high - node.low) * 1024 / sqrt(node.trades)
 
     def price(self, slot: int, noise: int) -> int:
-        while self._fixed[self._next][0] < slot:
-            self._slot, self._price = self._fixed[self._next]
-            self._next += 1
         ahead, target = self._fixed[self._next]
-        price = self._price
+        while ahead < slot:
+            self._slot, self._price = ahead, target
+            self._next += 1
+            ahead, target = self._fixed[self._next]
         if ahead == slot:
-            price = target
-        else:
-            step = slot - self._slot
-            rough = int(self._roughness * sqrt(step)) * ((noise & 2047) - 1024)
-            price += (target - price) * step // (ahead - self._slot) + ((rough + (noise >> 12)) >> 20)
-            price = min(max(price, self._low), self._high)
+            self._slot, self._price = slot, target
+            return target
+        price, step = self._price, slot - self._slot
+        rough = int(self._roughness * sqrt(step)) * ((noise & 2047) - 1024)
+        price += (target - price) * step // (ahead - self._slot) + ((rough + (noise >> 12)) >> 20)
+        if price < self._low:
+            price = self._low
+        elif price > self._high:
+            price = self._high
         self._slot, self._price = slot, price
         return price
 

@@ -9,6 +9,7 @@ from tradingview_simulator.quotes.feed import Feed
 from tradingview_simulator.quotes.values import FIGURE_KEYS, LIVE_KEYS, TRADE_KEYS, pieces
 from tradingview_simulator.timers import Timers
 
+_UNKNOWN = object()
 _UNSENT = object()
 PAST_MS = 30_000
 """How old the state at least is that a snapshot out of order tells."""
@@ -144,11 +145,11 @@ class Subscription:
         if sent is None or self._mischief.is_mute:
             return
         values = self.feed.values
-        changed = {
-            key: values[key]
-            for key in keys
-            if key in values and sent.get(key, _UNSENT) != values[key] and self.wants(key)
-        }
+        changed = {}
+        for key in keys:
+            value = values.get(key, _UNKNOWN)
+            if value is not _UNKNOWN and sent.get(key, _UNSENT) != value and self.wants(key):
+                changed[key] = value
         if changed:
             sent.update(changed)
             self._emit(changed, snapshot=False, unsent_trades_ms=unsent_trades_ms)
