@@ -87,7 +87,7 @@ class Tokens:
         if self._failed is not None:
             used, failure, until = self._failed
             if used == cookies and now < until:
-                raise failure
+                raise failure.with_traceback(None)  # raised again and again, it would keep every frame it passed
         try:
             token = await self._fetch(cookies)
         except Unauthorized as error:
