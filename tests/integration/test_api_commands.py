@@ -7,6 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pymongo import AsyncMongoClient
 
+from chassis.clock import now_ms
 from chassis.record import Record
 from contracts.documents import JOBS
 from contracts.feed import FeedControl, Subscription, SymbolState, SymbolStatus
@@ -116,7 +117,7 @@ async def test_stop_and_start_are_the_last_word_under_one_key(api: RunningApi, p
 async def test_the_status_of_a_symbol_comes_from_the_replica_that_serves_it(api: RunningApi, parts: Parts) -> None:
     one = fresh_symbol()
     status = SymbolStatus(
-        exchange=one.exchange, symbol=one.symbol, replica="ingest-test", state=SymbolState.QUIET, at=1
+        exchange=one.exchange, symbol=one.symbol, replica="ingest-test", state=SymbolState.QUIET, at=now_ms()
     )
     await publish(parts, STATUS, status.key, status.encode())
 

@@ -124,7 +124,7 @@ async def test_what_came_while_kafka_was_away_is_in_the_log_and_no_heartbeat_is_
     topics = topics_of(prefix)
     names = [f"SIM:S{number:04}" for number in range(601, 611)]
     async with (
-        serve(SimulatorSettings(hb_interval=0.5, hb_grace=2.0)) as simulator,
+        serve(SimulatorSettings(hb_interval=0.5, hb_grace=10.0)) as simulator,
         wishes(local_parts, topics) as desired,
         log_of(local_parts.kafka, topics.ticks.name) as log,
         stalls() as stalled,

@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from contracts.bars import Origin
 from contracts.intervals import MINUTE, Interval
 from history_sync.core.rows import (
-    CLOCKS_APART_MS,
     MOST_EXAMPLES,
     UNTOLD_DELAY_MS,
     Row,
     bars_of,
     closed_until,
-    provider_now,
 )
 from tests.unit.history_sync.builders import at, row, series
 
@@ -120,10 +118,3 @@ def test_data_are_as_old_as_their_feed_says_or_a_quarter_of_an_hour() -> None:
     assert closed_until(1_000_000, 0) == 1_000_000
     assert closed_until(1_000_000, 900_000, 5_000) == 95_000
     assert closed_until(1_000_000, None) == 1_000_000 - UNTOLD_DELAY_MS
-
-
-def test_a_provider_that_says_to_be_far_ahead_is_not_believed() -> None:
-    assert provider_now(None, T0) == T0
-    assert provider_now(T0 - 5, T0) == T0 - 5
-    assert provider_now(T0 + 500, T0) == T0 + 500
-    assert provider_now(T0 * 2, T0) == T0 + CLOCKS_APART_MS

@@ -20,7 +20,7 @@ from contracts.history import Series
 from contracts.intervals import Interval
 from history_sync.core.answer import Answer
 from history_sync.core.failures import AFTER_TOO_MANY_MS, ErrorCode, JobError
-from history_sync.core.rows import Row, closed_until, provider_now
+from history_sync.core.rows import Row, closed_until
 from history_sync.core.volumes import with_known_volumes
 from history_sync.line import Line, connect
 from history_sync.provider import Call, Fetched, ProviderUnavailable, Refused
@@ -81,7 +81,7 @@ class TvDatafeedProvider:
             raise Refused(JobError(ErrorCode.NO_DATA, "the provider has no bars of this series"))
         return Fetched(
             rows=tuple(_checked(rows, answer)),
-            closed_until=closed_until(provider_now(answer.provider_now, answered_at), answer.delay_ms, answer.pace_ms),
+            closed_until=closed_until(answer.provider_now or answered_at, answer.delay_ms, answer.pace_ms),
             answered_at=answered_at,
         )
 

@@ -14,8 +14,6 @@ from contracts.intervals import Interval
 from history_sync.core.labels import label
 
 MOST_EXAMPLES = 5
-CLOCKS_APART_MS = 60_000
-"""By so much two clocks may differ; a provider that says to be further ahead is not believed."""
 UNTOLD_DELAY_MS = 900_000
 """How far behind a feed may be that does not say it: the delay of exchanges without an agreement (protocol §3.4)."""
 
@@ -76,11 +74,6 @@ def bars_of(series: Series, rows: Sequence[Row], *, revision: int, closed_until:
             bars.append(bar)
             before = (row.stamped_ms, bar.open_time)
     return Sorted(tuple(bars), forming, dict(rejected), tuple(examples))
-
-
-def provider_now(said: int | None, answered_at: int) -> int:
-    """The provider's clock when its answer was complete: as it said, but not far ahead of ours, which came later."""
-    return answered_at if said is None else min(said, answered_at + CLOCKS_APART_MS)
 
 
 def closed_until(provider_now: int, delay_ms: int | None, pace_ms: int = 0) -> int:
