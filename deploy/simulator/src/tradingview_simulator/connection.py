@@ -21,6 +21,8 @@ from tradingview_simulator.outbox import Outbox
 from tradingview_simulator.quotes.hub import Hub
 from tradingview_simulator.quotes.session import QuoteSession
 
+DEEDS_S = 2.0
+"""How long what was still to be sent or closed may take when a connection ends."""
 FAREWELL_S = 1.0
 """How long a protocol_error may take to leave before the socket is closed."""
 
@@ -144,7 +146,12 @@ class Connection:
                 self._close_quotes(name)
             for worker in workers:
                 worker.cancel()
-            await asyncio.gather(*workers, *self._deeds, return_exceptions=True)
+            if self._deeds:
+                _, late = await asyncio.wait(self._deeds, timeout=DEEDS_S)
+                workers += late
+                for deed in late:
+                    deed.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     def _later(self, work: Coroutine[Any, Any, object]) -> None:
         async def run() -> None:
