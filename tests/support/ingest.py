@@ -1,6 +1,7 @@
 """ingest-ws in this process, on topics of its own, with a simulator: what its integration tests have in common."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -127,6 +128,7 @@ class Log:
         self.hearing: dict[int, Hearing] = {partition: Hearing() for partition in range(partitions)}
         self.marks: list[tuple[int, wire.Mark]] = []
         self.ticks: list[tuple[int, wire.Tick]] = []
+        self._by_name: dict[str, list[wire.Tick]] = defaultdict(list)
 
     async def read(self) -> None:
         """Take what has come."""
@@ -139,7 +141,9 @@ class Log:
                     self.marks.append((record.partition, mark))
                     self.hearing[record.partition].apply(mark, record.timestamp)
                 elif b'"received_at"' in (record.value or b""):
-                    self.ticks.append((record.partition, wire.decode_tick(record.value)))
+                    tick = wire.decode_tick(record.value)
+                    self.ticks.append((record.partition, tick))
+                    self._by_name[f"{tick.exchange}:{tick.symbol}"].append(tick)
 
     async def until(self, holds: Callable[[], Any], within_s: float = WITHIN_S) -> None:
         """Read until a condition holds."""
@@ -148,7 +152,7 @@ class Log:
                 await self.read()
 
     def ticks_of(self, name: str) -> list[wire.Tick]:
-        return [tick for _, tick in self.ticks if f"{tick.exchange}:{tick.symbol}" == name]
+        return self._by_name[name]
 
     def heard(self, name: str, start: int, end: int) -> list[tuple[int, int]]:
         return self.hearing[partition_of(name.encode(), self._partitions)].heard(name, start, end)

@@ -1,8 +1,8 @@
 """The oracle of the feed: whatever the simulator sent stands in the log, or the log says that it was not heard.
 
 A change is an update whose price, cumulative volume or last time is another than before it on its connection. It stands
-in the log as a tick with its price and volume, or conflated into a later one of the next 250 ms. A last time that comes
-up to 250 ms after its price is that tick's event time.
+in the log as a tick with its price and volume. A last time that comes alone may also be the event time of the price
+that came before it or comes after it.
 """
 
 from collections import defaultdict
@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from contracts import wire
 from tests.support.ingest import Log, journal
 
-CONFLATED_MS = 250
 TRAVEL_MS = 1_500
 """What may lie between sending and receiving on a busy machine."""
+HELD_MS = 1_500
+"""How long a price may have waited for its time, which is 250 ms where the machine is not busy."""
 SKEW_MS = 50
 """What two readings of one clock may differ by."""
 
@@ -30,6 +31,11 @@ class Change(NamedTuple):
     volume: float | None
     last_time: int | None
     """Where it alone has changed, epoch seconds."""
+
+    @property
+    def earliest(self) -> int:
+        """When its tick was received at the earliest."""
+        return self.sent_at - (SKEW_MS if self.last_time is None else HELD_MS)
 
 
 def changes(entries: Iterable[dict[str, Any]]) -> dict[int, list[Change]]:
@@ -56,26 +62,21 @@ def unheard(heard: Sequence[Stretch], start: int, end: int) -> bool:
 
 def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], heard: Sequence[Stretch]) -> list[Change]:
     """The changes of a symbol that neither stand in the log nor lie in an unheard stretch."""
-    seen: dict[tuple[float | None, float | None], list[wire.Tick]] = defaultdict(list)
+    valued: dict[tuple[float | None, float | None], list[wire.Tick]] = defaultdict(list)
+    timed: dict[int, list[wire.Tick]] = defaultdict(list)
     for tick in ticks:
-        seen[tick.price, tick.cumulative_volume].append(tick)
-    lost = []
-    for series in changes(entries).values():
-        stands = [any(_holds(tick, change) for tick in seen[change.price, change.volume]) for change in series]
-        for index, change in enumerate(series):
-            if stands[index] or unheard(heard, change.sent_at - SKEW_MS, change.sent_at + TRAVEL_MS):
-                continue
-            later = zip(series[index + 1 :], stands[index + 1 :], strict=True)
-            if not any(is_there and after.sent_at - change.sent_at <= CONFLATED_MS for after, is_there in later):
-                lost.append(change)
-    return lost
-
-
-def _holds(tick: wire.Tick, change: Change) -> bool:
-    after_ms = tick.received_at - change.sent_at
-    if change.last_time is not None and tick.event_time // 1000 == change.last_time:
-        return -SKEW_MS - CONFLATED_MS <= after_ms <= TRAVEL_MS
-    return change.last_time is None and -SKEW_MS <= after_ms <= TRAVEL_MS
+        valued[tick.price, tick.cumulative_volume].append(tick)
+        timed[tick.event_time // 1000].append(tick)
+    return [
+        change
+        for series in changes(entries).values()
+        for change in series
+        if not unheard(heard, change.sent_at - SKEW_MS, change.sent_at + TRAVEL_MS)
+        and not any(
+            change.earliest <= tick.received_at <= change.sent_at + TRAVEL_MS
+            for tick in (valued[change[1:3]] if change.last_time is None else timed[change.last_time])
+        )
+    ]
 
 
 def unexplained(heard: Sequence[Stretch], windows: Sequence[Stretch]) -> list[Stretch]:
@@ -84,13 +85,21 @@ def unexplained(heard: Sequence[Stretch], windows: Sequence[Stretch]) -> list[St
     return [(a, b) for a, b in gaps if not any(start <= a and b <= end for start, end in windows)]
 
 
+def _around(change: Change, entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick]) -> str:
+    """What was sent and what stands in the log within two seconds of a change."""
+    sent = [entry for entry in entries if abs(entry["sent_at_ms"] - change.sent_at) <= 2_000]
+    stands = [tick for tick in ticks if abs(tick.received_at - change.sent_at) <= 2_000]
+    return f"sent {sent}; in the log {stands}"
+
+
 async def verify(http_url: str, log: Log, names: Iterable[str], windows: Sequence[Stretch]) -> dict[str, list[Stretch]]:
     """Hold the log against the journal; the heard stretches of each symbol. Unheard may be what lies in a window."""
     found = {}
     for name in names:
         entries, ticks, heard = await journal(http_url, name), log.ticks_of(name), log.heard(name, 0, 2**53)
         assert sum(map(len, changes(entries).values())) > 2, (name, len(entries))
-        assert missing(entries, ticks, heard) == [], (name, heard)
-        assert unexplained(heard, windows) == [], (name, heard, windows)
+        lost, gaps = missing(entries, ticks, heard), unexplained(heard, windows)
+        assert not lost, f"{name} lost {lost[:5]} of {len(lost)}, heard in {heard}; {_around(lost[0], entries, ticks)}"
+        assert not gaps, f"{name} was unheard in {gaps}, which lie in none of {windows}"
         found[name] = heard
     return found

@@ -140,7 +140,8 @@ class Connection:
             if not self._hub.mischief.is_silent:
                 self._outbox.put(codec.encode("protocol_error", str(fault)))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._outbox.drained(), FAREWELL_S)
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._outbox.drained()
         finally:
             for name in list(self._quotes):
                 self._close_quotes(name)

@@ -30,6 +30,7 @@ class Journal:
         self._last = 0
 
     def record(self, connection: int, sent_at_ms: int, sent: Sent) -> None:
+        """What goes out on a connection, and when it was there to be sent: at the same instant on every connection."""
         self._last += 1
         self._entries.append((self._last, connection, sent_at_ms, sent))
 

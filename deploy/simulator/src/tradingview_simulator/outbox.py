@@ -38,14 +38,14 @@ class Outbox:
         self._journal = journal
         self._now = now
         self._chance = chance
-        self._pending: list[tuple[str, Sent | None]] = []
+        self._pending: list[tuple[str, Sent | None, int]] = []
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._data = False
 
     def put(self, packet: str, sent: Sent | None = None) -> None:
-        """Queue a packet; `sent` is journalled at the moment it goes out."""
+        """Queue a packet; `sent` is journalled, with this instant, when it goes out."""
         self._data = True
         self._append(packet, sent)
 
@@ -57,7 +57,7 @@ class Outbox:
         if len(self._pending) >= MOST_PENDING:
             self._overflowed()
             return
-        self._pending.append((packet, sent))
+        self._pending.append((packet, sent, self._now()))
         self._emptied.clear()
         self._filled.set()
 
@@ -85,11 +85,12 @@ class Outbox:
         while not self._data and (left := deadline - asyncio.get_running_loop().time()) > 0:
             self._filled.clear()
             try:
-                await asyncio.wait_for(self._filled.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._filled.wait()
             except TimeoutError:
                 return
 
-    async def _send(self, batch: list[tuple[str, Sent | None]]) -> None:
+    async def _send(self, batch: list[tuple[str, Sent | None, int]]) -> None:
         start = 0
         together = max(0.6, 1 - MOST_FRAMES / len(batch))
         while start < len(batch):
@@ -99,8 +100,8 @@ class Outbox:
             if not self._is_live():
                 return
             group = batch[start:end]
-            for _, sent in group:
+            for _, sent, put_at in group:
                 if sent is not None:
-                    self._journal.record(self._connection, self._now(), sent)
-            await self._write("".join(packet for packet, _ in group))
+                    self._journal.record(self._connection, put_at, sent)
+            await self._write("".join(packet for packet, _, _ in group))
             start = end

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 LONGEST_NAP_S = 0.25
@@ -55,7 +56,6 @@ class Timers:
             if wait < SHORTEST_NAP_S:
                 await asyncio.sleep(SHORTEST_NAP_S)
                 continue
-            try:
-                await asyncio.wait_for(self._earlier.wait(), min(wait, LONGEST_NAP_S))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(wait, LONGEST_NAP_S)):
+                    await self._earlier.wait()
