@@ -10,6 +10,7 @@ from candlewick_local.parts import RealParts
 from chassis.clock import now_ms
 from contracts import topics, wire
 from contracts.bars import Forming
+from contracts.feed import GapEvent, decode_feed_event
 from contracts.intervals import MINUTE, Interval
 from contracts.topics import partition_of
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
@@ -85,17 +86,33 @@ def test_bad_records_become_dead_letters_with_cause_and_position_and_work_goes_o
     assert engine.metric("engine_dead_records_total") == len(bad.entries)
 
 
-def test_late_ticks_go_to_their_topic_with_the_reason(system: Aggregator) -> None:
-    log = calm_log(["SIM:LATE0"], minutes=2)
-    log.tick(tick(T0 + 30_000, 77.0, 1e6, symbol="SIM:LATE0"))
-    log.mark(mark(T0 + 3 * MINUTE))
+def test_late_ticks_correct_bars_or_go_to_their_topic_and_gaps_are_told(system: Aggregator) -> None:
+    name = "SIM:LATE0"
+    end = T0 + 8 * MINUTE
+    log = calm_log([name], minutes=8)
+    log.mark(mark(end + 2_500))
+    log.tick(tick(T0 + 30_000, 77.0, 1e6, symbol=name))
+    log.tick(tick(end - 30_000, 78.0, 1e6 + 1, symbol=name))
+    log.mark(mark(end + 10_000, (name, "deaf", end + 5_000)))
+    log.tick(tick(end + 20_000, 79.0, 1e6 + 5, symbol=name, is_baseline=True))
+    log.mark(mark(end + 20_050, (name, "heard", end + 20_050)))
+    log.mark(mark(end + MINUTE))
     write(system.kafka, topics.TICKS.name, log.entries)
     engine = system.engine().wait_ready()
     assert_published_is_the_fold(system)
+    folded = fold_topic(system.kafka, PARTITIONS)
+    assert {bar.interval for bar in folded.bars if bar.revision == 1} == {"1m"}
     (late,) = read_all(system.kafka, topics.TICKS_LATE.name)
-    assert late.value() == wire.encode(fold_topic(system.kafka, PARTITIONS).late[0])
-    assert late.key() == key("SIM:LATE0")
+    assert (late.key(), late.value()) == (key(name), wire.encode(folded.late[0]))
+    assert folded.late[0].reason == "beyond_horizon"
+    (told,) = read_all(system.kafka, topics.FEED.name)
+    at, back = end + MINUTE, end + 20_050
+    assert decode_feed_event(told.value() or b"") == GapEvent(
+        exchange="SIM", symbol="LATE0", start=end + 5_000, end=back, residual_volume=4.0, at=at
+    )
     assert engine.metric("engine_late_ticks_total") == 1
+    assert engine.metric("engine_revisions_total") == 1
+    assert engine.metric("engine_gaps_total") == 1
 
 
 def test_forming_bars_are_told_while_live_at_most_four_times_a_second(system: Aggregator) -> None:

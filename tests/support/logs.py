@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from contracts import wire
 from contracts.intervals import MINUTE
+from contracts.marks import EVERY_SYMBOL
 from contracts.topics import MARK_KEY, partition_of
 from tests.support.records import T0, key, mark, tick
 
@@ -35,9 +36,14 @@ class TickLog:
         self.entries.append(Entry(partition_of(name, self.partitions), name, value))
 
     def mark(self, record: wire.Mark) -> None:
-        """A mark, in every partition."""
-        raw = wire.encode(record)
-        self.entries += (Entry(partition, MARK_KEY, raw) for partition in range(self.partitions))
+        """A mark, in every partition, which says what changed of its own symbols."""
+        for partition in range(self.partitions):
+            own = tuple(c for c in record.changes if c.symbol == EVERY_SYMBOL or self._holds(partition, c.symbol))
+            raw = wire.encode(wire.Mark(run=record.run, through=record.through, changes=own))
+            self.entries.append(Entry(partition, MARK_KEY, raw))
+
+    def _holds(self, partition: int, symbol: str) -> bool:
+        return partition_of(key(symbol), self.partitions) == partition
 
 
 def calm_log(

@@ -92,7 +92,10 @@ class Quote(Record):
 
 
 class LateTick(Record):
-    """A tick whose minute was closed when it arrived, and why it could not count: the value of `market.ticks.late`."""
+    """A tick that came too late to correct its bar, and why: the value of `market.ticks.late`.
+
+    Minutes that open before `closed_until` did not change any more when it arrived.
+    """
 
     tick: QuoteTick
     reason: Name

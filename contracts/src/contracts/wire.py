@@ -130,6 +130,19 @@ class LateTick(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     closed_until: int
 
 
+class GapEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """`contracts.feed.GapEvent`."""
+
+    type: Literal["gap"] = "gap"
+    exchange: str
+    symbol: str
+    start: int
+    end: int
+    delay: int = 0
+    residual_volume: float | None = None
+    at: int
+
+
 encode = msgspec.json.Encoder().encode
 """Any twin as compact JSON in UTF-8."""
 

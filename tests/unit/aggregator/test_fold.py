@@ -26,6 +26,10 @@ def bars_of(issues: list[Issue], interval: str = "1m") -> list[wire.Bar]:
     return [i.record for i in issues if isinstance(i.record, wire.Bar) and i.record.interval == interval]
 
 
+def gaps_of(issues: list[Issue]) -> list[wire.GapEvent]:
+    return [issue.record for issue in issues if isinstance(issue.record, wire.GapEvent)]
+
+
 def start(cumulative: float | None = 10.0) -> tuple[wire.Mark, wire.Tick, wire.Mark]:
     """A symbol that is heard from the minute before T0 on."""
     return (
@@ -60,10 +64,12 @@ def test_no_bar_for_a_minute_without_a_tick() -> None:
     assert [bar.open_time for bar in bars_of(issues)] == [T0]
 
 
-def test_a_baseline_is_no_tick_and_no_volume() -> None:
+def test_a_baseline_is_no_tick_and_what_moved_unheard_before_it_is_no_volume() -> None:
     issues = fold_of(
         *start(cumulative=100.0),
+        mark(T0 - 5_000, ("SIM:A", "deaf", T0 - 10_000)),
         tick(T0 + 1_000, 50.0, 107.0, is_baseline=True),
+        mark(T0 + 1_050, ("SIM:A", "heard", T0 + 1_050)),
         tick(T0 + 2_000, 10.0, 109.0),
         mark(T0 + 2 * MINUTE),
     )
@@ -71,15 +77,34 @@ def test_a_baseline_is_no_tick_and_no_volume() -> None:
     assert (bar.open, bar.high, bar.volume, bar.tick_count) == (10.0, 10.0, 2.0, 1)
 
 
+def test_what_moved_before_a_baseline_while_somebody_heard_is_volume() -> None:
+    """An owner that takes over begins with a baseline, while the one before still hears: nothing was lost."""
+    issues = fold_of(
+        *start(cumulative=100.0),
+        tick(T0 + 1_000, 50.0, 107.0, is_baseline=True),
+        mark(T0 + 1_100, ("SIM:A", "heard", T0 + 1_050), run=2),
+        tick(T0 + 2_000, 10.0, 109.0),
+        mark(T0 + 2 * MINUTE),
+    )
+    (bar,) = bars_of(issues)
+    assert (bar.open, bar.high, bar.volume, bar.tick_count) == (10.0, 10.0, 9.0, 1)
+    assert gaps_of(issues) == []
+
+
 def test_the_residual_of_a_silent_minute_is_carried_to_no_bar() -> None:
     issues = fold_of(
         *start(cumulative=100.0),
         tick(T0 + 1_000, 10.0, 101.0),
+        mark(T0 + 10_000, ("SIM:A", "deaf", T0 + 5_000)),
         tick(T0 + MINUTE + 1_000, 10.0, 151.0, is_baseline=True),
+        mark(T0 + MINUTE + 1_050, ("SIM:A", "heard", T0 + MINUTE + 1_050)),
         tick(T0 + 2 * MINUTE + 1_000, 10.0, 153.0),
         mark(T0 + 3 * MINUTE + 5_000),
     )
     assert [bar.volume for bar in bars_of(issues)] == [1.0, 2.0]
+    assert [(gap.start, gap.end, gap.residual_volume) for gap in gaps_of(issues)] == [
+        (T0 + 5_000, T0 + MINUTE + 1_050, 50.0)
+    ]
 
 
 def test_a_symbol_that_joins_has_only_the_volume_that_was_heard() -> None:
@@ -195,15 +220,143 @@ def test_the_day_high_of_the_first_observation_is_no_news() -> None:
     assert [bar.high for bar in bars_of(issues)] == [10.0]
 
 
-def test_a_late_tick_is_issued_with_its_reason_and_changes_no_bar() -> None:
-    straggler = tick(T0 + 5_000, 99.0, 12.0, received_at=T0 + 2 * MINUTE)
-    issues = fold_of(*start(), tick(T0 + 1_000, 1.0, 11.0), mark(T0 + MINUTE + 2_000), straggler, mark(T0 + HOUR))
-    (late,) = [issue.record for issue in issues if issue.kind is Kind.LATE]
-    assert isinstance(late, wire.LateTick)
-    assert (late.tick, late.reason, late.bar_open_time, late.closed_until) == (
-        straggler, "minute_closed", T0, T0 + MINUTE,
+def revisions_of(issues: list[Issue]) -> list[tuple[str, int, int, float, float | None, int]]:
+    """The bars that were issued again: interval, label, revision, high, volume, ticks."""
+    bars = [issue.record for issue in issues if isinstance(issue.record, wire.Bar) and issue.record.revision]
+    assert all(bar.reason == "late_tick" for bar in bars)
+    return [
+        (bar.interval, (bar.open_time - T0) // MINUTE, bar.revision, bar.high, bar.volume, bar.tick_count)
+        for bar in bars
+    ]
+
+
+def test_a_late_tick_changes_its_minute_and_every_closed_longer_bar_at_the_next_mark() -> None:
+    fold = PartitionFold(Rules())
+    records: list[wire.Tick | wire.Mark] = [*start()]
+    records += [tick(T0 + minute * MINUTE + 1_000, 1.0 + minute / 10, 11.0 + minute) for minute in range(4)]
+    for record in (*records, mark(T0 + 4 * MINUTE + 2_000)):
+        if isinstance(record, wire.Mark):
+            fold.mark(record, record.through)
+        else:
+            fold.tick(key(), record, record.received_at)
+    assert [bar.volume for bar in bars_of(fold.take())] == [1.0, 1.0, 1.0, 1.0]
+    at = T0 + 4 * MINUTE + 3_000
+    fold.tick(key(), tick(T0 + MINUTE + 30_000, 9.0, 12.5, received_at=at, sequence=at * 4096), at)
+    assert fold.take() == [], "only marks correct"
+    fold.mark(mark(at + 1_000), at + 1_000)
+    assert revisions_of(fold.take()) == [
+        ("1m", 1, 1, 9.0, 1.5, 2),
+        ("1m", 2, 1, 1.2, 0.5, 1),
+        ("3m", 0, 1, 9.0, 3.0, 4),
+    ]
+    fold.mark(mark(T0 + 5 * MINUTE + 2_000), T0 + 5 * MINUTE + 2_000)
+    (bar,) = [i.record for i in fold.take() if isinstance(i.record, wire.Bar) and i.record.interval == "5m"]
+    assert (bar.high, bar.volume, bar.tick_count, bar.revision) == (9.0, 4.0, 5, 0)
+
+
+def test_a_late_tick_of_a_silent_minute_makes_a_bar_of_its_own() -> None:
+    at = T0 + 4 * MINUTE
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 1.0, 11.0),
+        tick(T0 + 3 * MINUTE, 2.0, 15.0),
+        mark(T0 + 3 * MINUTE + 30_000),
+        tick(T0 + MINUTE, 5.0, 12.0, received_at=at, sequence=at * 4096),
+        mark(T0 + 5 * MINUTE),
+    )
+    assert [((bar.open_time - T0) // MINUTE, bar.revision, bar.volume) for bar in bars_of(issues)] == [
+        (0, 0, 1.0), (1, 0, 1.0), (3, 0, 3.0),
+    ]  # fmt: skip
+    assert revisions_of(issues) == [("3m", 0, 1, 5.0, 2.0, 2)]
+
+
+@pytest.mark.parametrize("late_by", [-1, 0], ids=["within", "beyond"])
+def test_a_late_tick_counts_up_to_the_correction_horizon(late_by: int) -> None:
+    horizon = T0 + 6 * MINUTE + 2_000
+    straggler = tick(T0 + 5_000, 99.0, 12.0, received_at=horizon, sequence=horizon * 4096)
+    issues = fold_of(*start(), tick(T0 + 1_000, 1.0, 11.0), mark(horizon + late_by), straggler, mark(horizon + MINUTE))
+    late = [issue.record for issue in issues if isinstance(issue.record, wire.LateTick)]
+    if late_by < 0:
+        assert late == []
+        assert revisions_of(issues) == [
+            ("1m", 0, 1, 99.0, 2.0, 2), ("3m", 0, 1, 99.0, 2.0, 2), ("5m", 0, 1, 99.0, 2.0, 2),
+        ]  # fmt: skip
+        return
+    assert revisions_of(issues) == []
+    assert [(one.tick, one.reason, one.bar_open_time, one.closed_until) for one in late] == [
+        (straggler, "beyond_horizon", T0, T0 + MINUTE)
+    ]
+
+
+def test_the_same_late_tick_twice_changes_only_the_tick_count() -> None:
+    at = T0 + 2 * MINUTE
+    again = tick(T0 + 1_000, 1.0, 11.0)
+    issues = fold_of(*start(), again, mark(at), again, mark(at + 1_000))
+    assert revisions_of(issues) == [("1m", 0, 1, 1.0, 1.0, 2)]
+
+
+def test_gaps_are_told_once_with_bounds_and_residual_when_they_have_ended() -> None:
+    heard_again = T0 + 40_000
+    records: list[wire.Tick | wire.Mark] = [
+        *start(cumulative=100.0),
+        tick(T0 + 1_000, 1.0, 101.0),
+        mark(T0 + 20_000, ("SIM:A", "deaf", T0 + 10_000)),
+        tick(heard_again, 1.0, 108.0, is_baseline=True, received_at=heard_again),
+        mark(heard_again, ("SIM:A", "heard", heard_again)),
+        mark(heard_again + 1_999),
+    ]
+    assert gaps_of(fold_of(*records)) == []
+    repeated = mark(heard_again + 9_000, ("SIM:A", "heard", heard_again))
+    (gap,) = gaps_of(fold_of(*records, mark(heard_again + 2_000), repeated, mark(T0 + HOUR)))
+    assert (gap.start, gap.end, gap.residual_volume, gap.at) == (T0 + 10_000, heard_again, 7.0, heard_again + 2_000)
+
+
+def test_a_run_that_was_killed_leaves_a_gap_up_to_the_next_that_hears() -> None:
+    again = T0 + 15_000
+    issues = fold_of(
+        *start(cumulative=None), mark(T0), mark(T0 + 12_000, run=2),
+        tick(again, 5.0, None, is_baseline=True, received_at=again),
+        mark(again, ("SIM:A", "heard", again), run=2), mark(again + 2_000, run=2),
     )  # fmt: skip
-    assert [bar.high for bar in bars_of(issues)] == [1.0]
+    assert [(gap.start, gap.end, gap.residual_volume) for gap in gaps_of(issues)] == [(T0, again, None)]
+
+
+def test_a_hand_over_that_overlaps_is_no_gap_and_neither_is_a_symbol_that_left() -> None:
+    issues = fold_of(
+        *start(),
+        mark(T0),
+        mark(T0 + 500, ("SIM:A", "heard", T0 + 400), run=2),
+        mark(T0 + 450),
+        mark(T0 + HOUR, ("SIM:A", "left", T0 + HOUR), run=2),
+        mark(T0 + 2 * HOUR, ("SIM:A", "heard", T0 + 2 * HOUR), run=2),
+        mark(T0 + 3 * HOUR, run=2),
+    )
+    assert gaps_of(issues) == []
+
+
+def test_a_change_of_delay_class_closes_every_bar_once() -> None:
+    late = 900_000
+    records: list[wire.Tick | wire.Mark] = [mark(T0 + late, ("SIM:A", "heard", T0), ("SIM:B", "heard", T0))]
+    for second in range(0, 40 * 60, 20):
+        delay = 900 if second < 20 * 60 else 0
+        at = T0 + second * 1_000 if delay else T0 + late + second * 1_000
+        received = T0 + late + second * 1_000
+        records.append(tick(at, 1.0 + second % 7, 1.0 + second, delay=delay, received_at=received,
+                            sequence=received * 4096))  # fmt: skip
+        records.append(tick(received, 1.0, symbol="SIM:B", received_at=received))
+        records.append(mark(received + 1))
+    issues = fold_of(*records, mark(T0 + 4 * HOUR + 2_000))
+    bars = [i.record for i in issues if isinstance(i.record, wire.Bar) and i.record.symbol == "A"]
+    labels = [(bar.interval, bar.open_time) for bar in bars]
+    assert len(set(labels)) == len(labels)
+    minutes = [bar for bar in bars if bar.interval == "1m"]
+    assert sum(bar.tick_count for bar in minutes) == 120
+    for interval in (Interval.M3, Interval.M5, Interval.M15, Interval.H1):
+        for bar in (bar for bar in bars if bar.interval == interval):
+            parts = [m for m in minutes if interval.open_time(m.open_time, T0) == bar.open_time]
+            assert bar.tick_count == sum(part.tick_count for part in parts)
+        assert sum(bar.tick_count for bar in bars if bar.interval == interval) == 120
+    assert [issue for issue in issues if issue.kind in {Kind.LATE, Kind.DEAD}] == []
 
 
 def test_a_tick_from_the_future_is_dead_and_says_by_how_much() -> None:

@@ -11,7 +11,9 @@ from aggregator.core.rules import Rules
 from contracts import wire
 from contracts.bars import volume_of, volume_units
 from contracts.intervals import DAY, HOUR, MINUTE, Interval
+from tests.support.naive import Label, Last, naive
 from tests.support.records import T0, key, mark, tick
+from tests.support.tick_logs import drawn_log
 
 MONTH_END = T0 + 31 * DAY
 SYMBOLS = ("SIM:A", "SIM:B", "SIM:C")
@@ -123,3 +125,31 @@ def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
         for label, ticks in groups.items() if Interval(label[1]).close_time(label[2]) <= end
     }  # fmt: skip
     assert found == expected
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=60, deadline=None)
+def test_the_fold_and_the_naive_program_agree_on_any_log(seed: int) -> None:
+    log, rules = drawn_log(seed), Rules()
+    issues = issues_of(log)
+    expected = naive(
+        log,
+        lateness_ms=rules.lateness_ms,
+        horizon_ms=rules.horizon_ms,
+        max_skew_ms=rules.max_skew_ms,
+        max_age_ms=rules.max_age_ms,
+    )
+    found: dict[Label, Last] = {}
+    revisions: dict[Label, int] = {}
+    for issue in issues:
+        if isinstance(issue.record, wire.Bar):
+            bar = issue.record
+            label = (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
+            assert bar.revision == revisions.get(label, -1) + 1
+            revisions[label] = bar.revision
+            assert bar.first_tick_time is not None
+            assert bar.last_tick_time is not None
+            found[label] = Last(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count,
+                                bar.first_tick_time, bar.last_tick_time)  # fmt: skip
+    assert found == expected.bars
+    assert [i.record.tick for i in issues if isinstance(i.record, wire.LateTick)] == expected.late

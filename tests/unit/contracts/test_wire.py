@@ -42,7 +42,8 @@ TWINS: list[tuple[Record, type[Any]]] = [
     (BAR, wire.Bar),
     (bars.Forming(exchange="SIM", symbol="A", sequence=9, bars=(FORMING_BAR,)), wire.Forming),
     (bars.IntervalComplete(interval=Interval.MO1, open_time=0, delay=900, count=4), wire.IntervalComplete),
-    (ticks.LateTick(tick=TICK, reason="minute_closed", bar_open_time=0, closed_until=60_000), wire.LateTick),
+    (ticks.LateTick(tick=TICK, reason="beyond_horizon", bar_open_time=0, closed_until=60_000), wire.LateTick),
+    (feed.GapEvent(exchange="SIM", symbol="A", start=1, end=2, delay=900, residual_volume=0.5, at=3), wire.GapEvent),
 ]
 
 

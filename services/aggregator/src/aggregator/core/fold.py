@@ -3,15 +3,15 @@
 from bisect import insort
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 import msgspec
 
-from aggregator.core.longer import Chain, Level, Part, Values
-from aggregator.core.minute import Minute
+from aggregator.core.gaps import NEVER, Gaps
+from aggregator.core.longer import Chain, Ending, Level, Part, Values
+from aggregator.core.minute import Minute, Move
 from aggregator.core.rules import Rules
-from aggregator.core.symbol import Counter, Symbol, bar_day
+from aggregator.core.symbol import Issued, Symbol
 from contracts import wire
 from contracts.bars import Origin, volume_of, volume_units
 from contracts.intervals import DAY, MINUTE
@@ -19,7 +19,8 @@ from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 
 TICKS = Origin.TICKS.value
-NEVER = 1 << 62
+LATE_TICK = "late_tick"
+"""The reason of a bar that is issued again because a tick of it came late."""
 REMEMBERED_MS = 45 * DAY
 """Hearing is remembered for longer than the longest bar can be open."""
 
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     BAR = "bar"
     COMPLETE = "complete"
     LATE = "late"
+    GAP = "gap"
     DEAD = "dead"
 
 
@@ -41,7 +43,7 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
 
     kind: Kind
     key: bytes | None
-    record: wire.Bar | wire.IntervalComplete | wire.LateTick | str
+    record: wire.Bar | wire.IntervalComplete | wire.LateTick | wire.GapEvent | str
 
 
 class PartitionFold:
@@ -54,10 +56,18 @@ class PartitionFold:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._chain = Chain(rules.intervals)
+        self._all_longer = list(range(len(self._chain.longer)))
         self._hearing = Hearing()
         self._symbols: dict[bytes, Symbol] = {}
         self._current: dict[bytes, Minute] = {}
         self._sorted: list[Symbol] = []
+        self._gaps = Gaps(rules.lateness_ms)
+        self._changed: dict[str, Symbol] = {}
+        """Symbols of which a closed minute has changed since the last mark."""
+        self._moved: dict[str, Symbol] = {}
+        """Symbols whose delay class has changed since the last mark."""
+        self._unjudged: dict[str, int] = {}
+        """Symbols with a closed minute whose residual is not certain yet, and when it will be."""
         self._next: dict[int, int] = {}
         self._due = NEVER
         self.issues: list[Issue] = []
@@ -96,6 +106,7 @@ class PartitionFold:
                 last.event_time <= event_time < minute.close_time
                 and record.sequence > last.sequence
                 and record.trading_day == minute.day
+                and record.delay == minute.delay
                 and event_time - timestamp <= skew
                 and not record.is_baseline
             ):
@@ -117,10 +128,21 @@ class PartitionFold:
         self.feed(((key, tick, timestamp),))
 
     def mark(self, mark: wire.Mark, timestamp: int) -> None:
-        """Take the next mark of the log: close what its clock has passed."""
+        """Take the next mark of the log: tell gaps that ended, correct what came late, close what its clock passed."""
         clock = self._hearing.apply(mark, timestamp)
+        if mark.changes:
+            self._gaps.apply(mark, self._hearing)
+        if clock >= self._gaps.due:
+            self._tell_gaps(clock)
+        if self._unjudged:
+            due = [name for name, at in self._unjudged.items() if at <= clock]
+            self._changed |= {name: self._symbols[name.encode()] for name in due if self._unjudged.pop(name)}
+        if self._changed:
+            self._correct()
         for delay_ms in {symbol.delay_ms for symbol in self._symbols.values()} if self._due == NEVER else ():
             self._begin_class(delay_ms)
+        if self._moved:
+            self._catch_up()
         if clock >= self._due:
             self._close(clock)
 
@@ -133,13 +155,14 @@ class PartitionFold:
             if not ticks or (sequence, ticks) == symbol.told:
                 continue
             symbol.told = (sequence, ticks)
-            parts = symbol.open_parts(partial(self._unheard_units, symbol))
-            opened = symbol.roll_up.forming(self._chain, parts)
+            minutes = symbol.open_parts(self._seems_residual)
+            bars = [self._forming_bar(symbol, self._chain.minute, minutes[-1])]
+            built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts() + minutes)
+            for place, level in enumerate(self._chain.longer):
+                label = max(built[place])
+                bars.append(self._forming_bar(symbol, level, Part(label, label, built[place][label])))
             forming = wire.Forming(
-                exchange=symbol.id.exchange,
-                symbol=symbol.id.symbol,
-                sequence=sequence,
-                bars=tuple(self._forming_bar(symbol, level, part) for level, part in opened),
+                exchange=symbol.id.exchange, symbol=symbol.id.symbol, sequence=sequence, bars=tuple(bars)
             )
             found.append((key, forming))
         return found
@@ -158,16 +181,22 @@ class PartitionFold:
             return
         symbol = self._symbols.get(key) or self._join(key, tick)
         minute = self._minute(symbol, key, tick, timestamp)
+        if minute is None:
+            return
         if tick.is_baseline:
             self._baseline(symbol, minute, tick)
-        elif minute is not None:
-            if tick.trading_day > minute.day:
-                self._turn_day(symbol, minute, tick)
-            minute.take(tick)
+            return
+        if tick.trading_day > minute.day:
+            self._turn_day(symbol, minute, tick)
+        minute.take(tick)
+        if minute.open_time >= symbol.floor:
+            minute.delay = tick.delay
             self._current[key] = minute
-            cumulative = tick.cumulative_volume
-            if cumulative is not None and tick.trading_day == minute.day:
-                minute.cumulative = max(minute.cumulative, cumulative)
+        if tick.cumulative_volume is not None:
+            minute.reach(tick.trading_day, tick.cumulative_volume)
+        if minute.previous_day >= 0:
+            minute.see(tick)
+        symbol.received = max(symbol.received, tick.received_at)
 
     def _join(self, key: bytes, tick: wire.Tick) -> Symbol:
         symbol = Symbol(SymbolId(tick.exchange, tick.symbol), key, tick, self._chain)
@@ -175,42 +204,46 @@ class PartitionFold:
         insort(self._sorted, symbol, key=lambda member: member.name)
         if self.clock:
             self._begin_class(symbol.delay_ms)
+            symbol.floor = self._next[symbol.delay_ms] - MINUTE
         return symbol
 
     def _begin_class(self, delay_ms: int) -> None:
         """From its first symbol on, a delay class passes every minute boundary, with or without bars."""
-        if delay_ms in self._next:
-            return
-        limit = self.clock - self._rules.lateness_ms - delay_ms
-        opened = [m.close_time for s in self._symbols.values() if s.delay_ms == delay_ms for m in s.minutes.values()]
-        self._next[delay_ms] = min([limit - limit % MINUTE + MINUTE, *opened])
-        self._plan()
+        if delay_ms not in self._next:
+            limit = self.clock - self._rules.lateness_ms - delay_ms
+            members = [symbol for symbol in self._symbols.values() if symbol.delay_ms == delay_ms]
+            opened = [minute.close_time for symbol in members for minute in symbol.minutes.values()]
+            self._next[delay_ms] = min([limit - limit % MINUTE + MINUTE, *opened])
+            for symbol in members:
+                symbol.floor = max(symbol.floor, self._next[delay_ms] - MINUTE)
+            self._plan()
 
     def _plan(self) -> None:
         waits = [boundary + self._rules.lateness_ms + delay_ms for delay_ms, boundary in self._next.items()]
         self._due = min(waits, default=NEVER)
 
     def _minute(self, symbol: Symbol, key: bytes, tick: wire.Tick, timestamp: int) -> Minute | None:
-        """The open minute of a tick; None when it is closed: a baseline then counts for the counter, a tick is late."""
+        """The minute of a tick that may still change, None if it is settled. A baseline counts from the oldest one."""
         if tick.delay * 1000 != symbol.delay_ms:
             symbol.delay_ms = tick.delay * 1000
+            self._moved[symbol.name] = symbol
+            self._current.pop(key, None)
             if self.clock:
                 self._begin_class(symbol.delay_ms)
-        event_time = tick.event_time
-        open_time = event_time - event_time % MINUTE
-        floor = max(symbol.floor, self._next.get(symbol.delay_ms, 0) - MINUTE)
+        open_time = tick.event_time - tick.event_time % MINUTE
+        settled = symbol.floor - self._rules.horizon_ms
         if not self.clock:
-            floor = max(floor, timestamp - symbol.delay_ms - self._rules.max_age_ms)
-        if open_time < floor:
-            if not tick.is_baseline:
-                late = wire.LateTick(tick=tick, reason="minute_closed", bar_open_time=open_time, closed_until=floor)
-                self.issues.append(Issue(Kind.LATE, key, late))
+            oldest = timestamp - symbol.delay_ms - self._rules.max_age_ms
+            settled = max(0, oldest - oldest % MINUTE + MINUTE)
+        if open_time < settled and not tick.is_baseline:
+            late = wire.LateTick(tick=tick, reason="beyond_horizon", bar_open_time=open_time, closed_until=settled)
+            self.issues.append(Issue(Kind.LATE, key, late))
             return None
-        minute = symbol.minutes.get(open_time)
-        if minute is None:
-            minute = symbol.minutes[open_time] = Minute(open_time, max(tick.trading_day, 0))
-            if tick.trading_day > symbol.counter.day:
-                self._enter_day(symbol, minute, tick)
+        minute, is_new = symbol.minute_at(max(open_time, settled), tick.trading_day)
+        if is_new:
+            self._enter_day(symbol, minute, tick)
+        if minute.open_time < symbol.floor:
+            self._changed[symbol.name] = symbol
         return minute
 
     def _turn_day(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
@@ -218,42 +251,87 @@ class PartitionFold:
         self._enter_day(symbol, minute, tick)
 
     def _enter_day(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
-        """A trading day seen for the first time: what it had traded before we heard it is no bar's volume."""
-        seen = any(other.day >= tick.trading_day for other in symbol.minutes.values() if other is not minute)
-        if not seen and symbol.counter.day < tick.trading_day and tick.cumulative_volume is not None:
-            minute.entered = (symbol.last_received(), tick.received_at, volume_units(tick.cumulative_volume))
+        """Of a trading day seen for the first time: what it had traded before we heard it may be no bar's volume."""
+        day, cumulative = tick.trading_day, tick.cumulative_volume
+        if cumulative is not None and not symbol.has_seen(day, minute):
+            minute.moves.append(Move(symbol.last_received(), tick.received_at, volume_units(cumulative), day))
 
-    def _unheard_units(self, symbol: Symbol, minute: Minute) -> int:
-        """What a day that was entered in a minute had traded unheard, as far as the marks tell (1e-8)."""
-        if minute.entered is None:
-            return 0
-        before, received_at, units = minute.entered
-        return units if self._hearing.unheard(symbol.name, before, min(received_at, self.clock)) else 0
+    def _seems_residual(self, symbol: Symbol, move: Move) -> bool:
+        """Whether a counter moved unheard, as far as the marks tell."""
+        if move.is_residual is not None:
+            return move.is_residual
+        return bool(self._hearing.unheard(symbol.name, move.before, min(move.received, self.clock)))
 
-    def _baseline(self, symbol: Symbol, minute: Minute | None, tick: wire.Tick) -> None:
+    def _judge(self, symbol: Symbol, move: Move) -> bool:
+        """`_seems_residual`, and that for good once every run has had its say; until then it is looked at again."""
+        seems, due = self._seems_residual(symbol, move), move.received + self._rules.lateness_ms
+        if self.clock >= due:
+            move.is_residual = seems
+        else:
+            self._unjudged[symbol.name] = max(due, self._unjudged.get(symbol.name, 0))
+        return seems
+
+    def _baseline(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
         """Count a baseline for the counter and the day's figures; what moved unheard is residual."""
         cumulative, day = tick.cumulative_volume, tick.trading_day
-        units = None if cumulative is None else volume_units(cumulative)
-        reached = symbol.reached(day)
-        if minute is None:
-            counter = symbol.counter
-            if day > counter.day:
-                known = None if counter.reached is None and units is None else 0
-                symbol.counter = Counter(day, known, units or 0)
-            elif day == counter.day and units is not None:
-                moved = max(0, units - reached) if reached is not None else 0
-                symbol.counter = Counter(
-                    day, units if counter.reached is None else counter.reached, counter.residual + moved
-                )
-        else:
-            if day > minute.day:
-                self._turn_day(symbol, minute, tick)
-            elif day == minute.day and units is not None and reached is not None:
-                minute.residual += max(0, units - reached)
-            if cumulative is not None and day == minute.day:
-                minute.cumulative = max(minute.cumulative, cumulative)
+        if day > minute.day:
+            self._turn_day(symbol, minute, tick)
+        elif cumulative is not None and (reached := symbol.reached(day)) is not None:
+            moved = max(0, volume_units(cumulative) - reached)
+            minute.moves.append(Move(symbol.last_received(), tick.received_at, moved, day))
+        if cumulative is not None:
+            minute.reach(day, cumulative)
+        if tick.event_time >= minute.open_time:
             minute.see(tick)
         symbol.received = max(symbol.received, tick.received_at)
+
+    def _tell_gaps(self, clock: int) -> None:
+        """Tell of every unheard stretch that ended, with what its symbol's counter moved meanwhile."""
+        for name, start, end in self._gaps.take(clock, self._hearing):
+            identity = SymbolId.parse(name)
+            symbol = self._symbols.get(identity.key)
+            residual = None if symbol is None else symbol.residual(start, end, self._judge)
+            event = wire.GapEvent(
+                exchange=identity.exchange,
+                symbol=identity.symbol,
+                start=start,
+                end=end,
+                delay=0 if symbol is None else symbol.delay_ms // 1000,
+                residual_volume=None if residual is None else volume_of(residual),
+                at=clock,
+            )
+            self.issues.append(Issue(Kind.GAP, identity.key, event))
+
+    def _correct(self) -> None:
+        """Issue again, or for the first time, what late ticks have changed: minutes, then every closed longer bar."""
+        changed, self._changed = self._changed, {}
+        for name in sorted(changed):
+            symbol = changed[name]
+            minutes = symbol.revise(self._judge)
+            for minute, values in minutes:
+                if minute.issued is None:
+                    minute.bar_day = minute.label_day()
+                minute.issued = values
+                minute.revision += 1
+                self._issue(symbol, self._chain.minute, minute.open_time, values, minute.revision)
+            if minutes:
+                self._correct_longer(symbol, [minute for minute, _ in minutes])
+
+    def _correct_longer(self, symbol: Symbol, minutes: list[Minute]) -> None:
+        built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts())
+        for place, level in enumerate(self._chain.longer):
+            issued = symbol.issued[place]
+            for label in sorted({level.open_time(minute.open_time, minute.bar_day) for minute in minutes}):
+                values, before = built[place][label], issued.get(label)
+                if before is None:
+                    if level.close_time(label) > symbol.floor:
+                        continue
+                    issued[label] = Issued(values)
+                elif before.values != values:
+                    issued[label] = Issued(values, before.revision + 1)
+                else:
+                    continue
+                self._issue(symbol, level, label, values, issued[label].revision)
 
     def _close(self, clock: int) -> None:
         """Pass every minute boundary that the clock allows, class by class, each in time order."""
@@ -267,43 +345,77 @@ class PartitionFold:
         self._plan()
 
     def _pass(self, delay_ms: int, boundary: int) -> None:
-        """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary."""
-        chain, current = self._chain, self._current
+        """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary; settle what is old."""
+        chain = self._chain
         members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
-        count = 0
-        opened = boundary - MINUTE
+        count = sum([self._close_minutes(symbol, boundary) for symbol in members])
+        self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
+        ending = chain.ending_at(boundary)
+        if ending:
+            self._close_longer(members, ending, delay_ms)
+        limit = boundary - self._rules.horizon_ms
+        settled = chain.ending_at(limit)
         for symbol in members:
-            symbol.floor = max(symbol.floor, boundary)
-            minutes = symbol.minutes
-            for open_time in sorted(minutes) if len(minutes) > 1 else tuple(minutes):
-                if open_time > opened:
-                    break
-                minute = minutes.pop(open_time)
-                if current.get(symbol.key) is minute:
-                    del current[symbol.key]
-                values = symbol.close(minute, 0 if minute.entered is None else self._unheard_units(symbol, minute))
-                if values is not None:
-                    self._close_bar(symbol, chain.minute, open_time, bar_day(minute), values)
-                    count += 1
-        self._complete(chain.minute, opened, delay_ms, count)
-        for index, level in enumerate(chain.longer):
-            if not level.ends_at(boundary):
-                continue
-            opened = level.open_time(boundary - 1, (boundary - 1) - (boundary - 1) % DAY)
-            count = 0
-            for symbol in members:
-                for label, values in symbol.roll_up.close(index, opened):
-                    self._close_bar(symbol, level, label, label, values)
-                    count += 1
-            self._complete(level, opened, delay_ms, count)
+            symbol.settle(chain, limit, settled)
         if boundary % DAY == 0:
             self._hearing.forget(boundary - REMEMBERED_MS)
+
+    def _close_longer(self, members: list[Symbol], ending: list[Ending], delay_ms: int) -> None:
+        """Close the bars of these levels, level by level. Those that ended earlier are issued: they need no minutes."""
+        chain = self._chain
+        needed = chain.with_sources(place for place, _, _ in ending)
+        since = min(until if level.step else 0 for _, level, until in ending)
+        built = [symbol.roll_up.built(chain, needed, symbol.retained_parts(since)) for symbol in members]
+        for place, level, until in ending:
+            count = sum(
+                self._close_bars(symbol, place, level, bars[place], until)
+                for symbol, bars in zip(members, built, strict=True)
+            )
+            self._complete(level, until, delay_ms, count)
+
+    def _close_minutes(self, symbol: Symbol, boundary: int) -> int:
+        """Close every minute of a symbol that ends by a boundary; how many bars that gave."""
+        symbol.floor = max(symbol.floor, boundary)
+        minutes, current = symbol.minutes, self._current
+        count = 0
+        for open_time in sorted(minutes) if len(minutes) > 1 else tuple(minutes):
+            if open_time >= boundary:
+                break
+            if current.get(symbol.key) is minutes[open_time]:
+                del current[symbol.key]
+            minute = symbol.close(open_time, self._judge)
+            if minute.issued is not None:
+                minute.revision = 0
+                minute.bar_day = minute.label_day()
+                self._issue(symbol, self._chain.minute, open_time, minute.issued, 0)
+                count += 1
+        return count
+
+    def _catch_up(self) -> None:
+        """Close what the new delay class of a symbol has passed without it."""
+        moved, self._moved = self._moved, {}
+        for name in sorted(moved):
+            symbol = moved[name]
+            boundary = self._next[symbol.delay_ms] - MINUTE
+            self._close_minutes(symbol, boundary)
+            built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts())
+            for place, level in enumerate(self._chain.longer):
+                self._close_bars(symbol, place, level, built[place], level.last_ended(boundary))
+
+    def _close_bars(self, symbol: Symbol, place: int, level: Level, bars: dict[int, Values], until: int) -> int:
+        """Issue every bar up to a label that has not been issued yet; how many."""
+        issued = symbol.issued[place]
+        due = [label for label in bars if label <= until and label not in issued]
+        for label in sorted(due) if len(due) > 1 else due:
+            issued[label] = Issued(bars[label])
+            self._issue(symbol, level, label, bars[label], 0)
+        return len(due)
 
     def _complete(self, level: Level, open_time: int, delay_ms: int, count: int) -> None:
         record = wire.IntervalComplete(interval=level.name, open_time=open_time, delay=delay_ms // 1000, count=count)
         self.issues.append(Issue(COMPLETE, None, record))
 
-    def _close_bar(self, symbol: Symbol, level: Level, open_time: int, day: int, values: Values) -> None:
+    def _issue(self, symbol: Symbol, level: Level, open_time: int, values: Values, revision: int) -> None:
         close_time = open_time + level.step if level.step else level.close_time(open_time)
         volume = values.volume
         identity = symbol.id
@@ -323,10 +435,10 @@ class PartitionFold:
             exchange=identity.exchange,
             symbol=identity.symbol,
             origin=TICKS,
+            revision=revision,
+            reason=LATE_TICK if revision else None,
         )
         self.issues.append(Issue(BAR, symbol.key, bar))
-        if level.parents:
-            symbol.roll_up.add(level, open_time, day, values)
 
     def _forming_bar(self, symbol: Symbol, level: Level, part: Part) -> wire.FormingBar:
         open_time, _, values = part

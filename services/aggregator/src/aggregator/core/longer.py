@@ -1,5 +1,6 @@
 """Longer bars under construction: which shorter bar each is made of, and how their values merge in time order."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -22,18 +23,21 @@ class Values(msgspec.Struct, frozen=True, gc=False):
 
 def merged(earlier: Values, later: Values) -> Values:
     """Two adjacent parts of one bar as one."""
-    high, low, volume = earlier.high, earlier.low, earlier.volume
-    first, last = earlier.first_tick_time, earlier.last_tick_time
-    high = max(high, later.high)
-    low = min(low, later.low)
+    volume = earlier.volume
     if volume is None:
         volume = later.volume
     elif later.volume is not None:
         volume += later.volume
-    first = min(first, later.first_tick_time)
-    last = max(last, later.last_tick_time)
-    count = earlier.tick_count + later.tick_count
-    return Values(earlier.open, high, low, later.close, volume, count, first, last)
+    return Values(
+        earlier.open,
+        max(earlier.high, later.high),
+        min(earlier.low, later.low),
+        later.close,
+        volume,
+        earlier.tick_count + later.tick_count,
+        min(earlier.first_tick_time, later.first_tick_time),
+        max(earlier.last_tick_time, later.last_tick_time),
+    )
 
 
 def source_of(interval: Interval, built: tuple[Interval, ...]) -> Interval:
@@ -82,12 +86,24 @@ class Level:
         """`Interval.close_time`, without its look-ups."""
         return open_time + self.step if self.step else self.interval.close_time(open_time)
 
+    def last_ended(self, boundary: int) -> int:
+        """The label of the newest bar that has ended by an instant."""
+        if self.step:
+            return boundary - boundary % self.step - self.step
+        day = boundary - boundary % DAY
+        before = self.interval.open_time(day, day) - DAY
+        return self.interval.open_time(before, before)
+
     def ends_at(self, boundary: int) -> bool:
         """Whether a bar of this level ends at a minute boundary."""
         step = self.step
         if step:
             return boundary % step == 0
         return boundary % DAY == 0 and self.interval.open_time(boundary, boundary) == boundary
+
+
+Ending = tuple[int, Level, int]
+"""A level by its place, and the label of its newest bar that ends at some boundary."""
 
 
 class Chain:
@@ -97,47 +113,73 @@ class Chain:
         self.minute = Level(Interval.M1)
         self.longer = [Level(interval) for interval in built[1:]]
         levels = {level.interval: level for level in (self.minute, *self.longer)}
-        self.sources = [levels[source_of(level.interval, built)] for level in self.longer]
-        for index, (level, source) in enumerate(zip(self.longer, self.sources, strict=True)):
+        self.sources: list[int | None] = []
+        """Of which longer level each is made, by place; None: of minutes."""
+        for index, level in enumerate(self.longer):
+            source = levels[source_of(level.interval, built)]
             source.parents.append((index, level))
+            self.sources.append(None if source is self.minute else self.longer.index(source))
+
+    def ending_at(self, boundary: int) -> list[Ending]:
+        """The longer levels of which a bar ends at a minute boundary."""
+        return [
+            (place, level, level.last_ended(boundary))
+            for place, level in enumerate(self.longer)
+            if level.ends_at(boundary)
+        ]
+
+    def with_sources(self, places: Iterable[int]) -> list[int]:
+        """These levels and all they are made of, from short to long."""
+        needed = set[int]()
+        for place in places:
+            at: int | None = place
+            while at is not None:
+                needed.add(at)
+                at = self.sources[at]
+        return sorted(needed)
 
 
 class RollUp:
-    """The longer bars of one symbol that are not closed yet, each made of closed bars of its source."""
+    """The longer bars of one symbol, as far as they are made of minutes that change no more.
 
-    __slots__ = ("_building",)
+    A bar stays until all of it is settled; then it is part of the bars that are made of it.
+    """
+
+    __slots__ = ("settled",)
 
     def __init__(self, chain: Chain) -> None:
-        self._building: list[dict[int, Values]] = [{} for _ in chain.longer]
+        self.settled: list[dict[int, Values]] = [{} for _ in chain.longer]
 
     def add(self, source: Level, open_time: int, day: int, values: Values) -> None:
-        """Merge a closed bar of `source` into every bar that is made of it; parts of one bar come in time order."""
+        """Merge a settled bar of `source` into every bar that is made of it; parts of one bar come in time order."""
         for index, level in source.parents:
             step = level.step
             label = open_time - open_time % step if step else level.open_time(open_time, day)
-            bars = self._building[index]
+            bars = self.settled[index]
             earlier = bars.get(label)
             bars[label] = values if earlier is None else merged(earlier, values)
 
-    def close(self, index: int, until: int) -> list[tuple[int, Values]]:
-        """Take out every bar of the interval at `index` whose label is at most `until`, oldest first."""
-        bars = self._building[index]
-        if len(bars) > 1:
-            due = sorted(label for label in bars if label <= until)
-            return [(label, bars.pop(label)) for label in due]
-        for label in bars:
-            if label <= until:
-                return [bars.popitem()]
-        return []
+    def settle(self, index: int, level: Level, until: int) -> None:
+        """Every bar of the level whose label is at most `until` is settled as a whole."""
+        bars = self.settled[index]
+        for label in sorted(label for label in bars if label <= until):
+            values = bars.pop(label)
+            if level.parents:
+                self.add(level, label, label, values)
 
-    def forming(self, chain: Chain, minutes: list[Part]) -> list[tuple[Level, Part]]:
-        """The newest open bar of each interval, given the open minutes in time order."""
-        opened: dict[Level, list[Part]] = {chain.minute: minutes}
-        for index, level in enumerate(chain.longer):
-            bars = dict(self._building[index])
-            for part in opened[chain.sources[index]]:
-                label = level.open_time(part.open_time, part.day)
+    def built(self, chain: Chain, places: list[int], minutes: list[Part]) -> dict[int, dict[int, Values]]:
+        """The bars of these levels (with their sources) by label, given the minutes that are not settled, in order.
+
+        Where the oldest minutes are left out, bars that began before the first one given are not whole.
+        """
+        found: dict[int, dict[int, Values]] = {}
+        for place in places:
+            level, source = chain.longer[place], chain.sources[place]
+            bars = found[place] = dict(self.settled[place])
+            parts = minutes if source is None else [Part(at, at, v) for at, v in sorted(found[source].items())]
+            step = level.step
+            for open_time, day, values in parts:
+                label = open_time - open_time % step if step else level.open_time(open_time, day)
                 earlier = bars.get(label)
-                bars[label] = part.values if earlier is None else merged(earlier, part.values)
-            opened[level] = [Part(label, label, bars[label]) for label in sorted(bars)]
-        return [(level, parts[-1]) for level, parts in opened.items() if parts]
+                bars[label] = values if earlier is None else merged(earlier, values)
+        return found

@@ -1,10 +1,14 @@
-"""One open minute of one symbol: what its ticks say of price and cumulative volume, in any order of arrival."""
+"""One minute of one symbol: what its ticks say of price and cumulative volume, in any order of arrival."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts import wire
 from contracts.bars import volume_units
-from contracts.intervals import MINUTE
+from contracts.intervals import DAY, MINUTE
+
+if TYPE_CHECKING:
+    from aggregator.core.carry import Carry
+    from aggregator.core.longer import Values
 
 Order = tuple[int, int, float]
 
@@ -14,39 +18,62 @@ def order(tick: wire.Tick) -> Order:
     return (tick.event_time // 1000, tick.sequence, tick.price)
 
 
+class Move:
+    """What a counter moved between an observation received at `before` and a baseline at `received` (1e-8).
+
+    It is `is_residual`, no bar's volume, if the symbol was unheard between them: marks that come later tell.
+    `day`: the trading day of the counter. `is_told`: on a gap event.
+    """
+
+    __slots__ = ("before", "day", "is_residual", "is_told", "received", "units")
+
+    def __init__(self, before: int, received: int, units: int, day: int) -> None:
+        self.before = before
+        self.received = received
+        self.units = units
+        self.day = day
+        self.is_residual: bool | None = None
+        self.is_told = False
+
+
 class Minute:
     """`[open_time, close_time)` in milliseconds. `first` and `last` are the least and the greatest tick in order.
 
     `cumulative` is the greatest cumulative volume of `day` seen in it (negative: none); `previous` that of the day
-    before, when the trading day changed inside. `residual` (1e-8) is what moved while the symbol was not heard.
-    `entered` is set where a trading day was seen first: when the observation before came, when the first of the day,
-    and what the day had traded by then (1e-8). Whether that is residual too, only the marks that come later tell.
+    before, when the trading day changed inside. `delay` is that of the tick taken last, in seconds. Once it is closed:
+    `issued` is its bar as it was issued last (None: it had no tick), under `revision` and the trading day `bar_day`;
+    `after` is what it hands on.
     """
 
     __slots__ = (
+        "after",
+        "bar_day",
         "close_time",
         "count",
         "cumulative",
         "day",
+        "delay",
         "earliest",
-        "entered",
         "first",
         "first_seen",
         "high",
+        "issued",
         "last",
         "last_seen",
         "latest",
         "low",
+        "moves",
         "open_time",
         "previous",
         "previous_day",
-        "residual",
+        "revision",
     )
 
     def __init__(self, open_time: int, day: int) -> None:
         self.open_time = open_time
         self.close_time = open_time + MINUTE
         self.day = day
+        self.delay = 0
         self.count = 0
         self.first: wire.Tick | None = None
         self.last: wire.Tick | Any = None
@@ -59,8 +86,11 @@ class Minute:
         self.cumulative = -1.0
         self.previous = -1.0
         self.previous_day = -1
-        self.residual = 0
-        self.entered: tuple[int, int, int] | None = None
+        self.moves: list[Move] = []
+        self.after: Carry | None = None
+        self.issued: Values | None = None
+        self.bar_day = 0
+        self.revision = -1
 
     def take(self, tick: wire.Tick) -> None:
         """Take a tick, wherever in the order of the minute it belongs."""
@@ -72,6 +102,7 @@ class Minute:
             self.earliest = self.latest = event_time
             return
         if order(tick) > order(self.last):
+            self.latest = max(self.latest, self.last.event_time)
             self.last = tick
         elif order(tick) < order(self.first):
             self.first = tick
@@ -99,6 +130,15 @@ class Minute:
         self.cumulative = -1.0
         self.day = day
 
+    def reach(self, day: int, cumulative: float) -> None:
+        """A cumulative volume of a trading day was observed in it."""
+        if day == self.day:
+            self.cumulative = max(self.cumulative, cumulative)
+        elif day == self.previous_day:
+            self.previous = max(self.previous, cumulative)
+        elif self.previous_day < day < self.day:
+            self.previous, self.previous_day = cumulative, day
+
     def observations(self) -> tuple[wire.Tick, wire.Tick] | None:
         """The least and the greatest observation of the minute's trading day, baselines among them."""
         first, last, day = self.first, self.last, self.day
@@ -111,3 +151,9 @@ class Minute:
     def cumulative_units(self) -> int | None:
         """The greatest cumulative volume of the minute's day, as an integer of 1e-8."""
         return volume_units(self.cumulative) if self.cumulative >= 0 else None
+
+    def label_day(self) -> int:
+        """The trading day whose bars it belongs to: the greatest of its ticks, unless that day is over by then."""
+        if self.day - 10 * DAY <= self.open_time < self.day + DAY:
+            return self.day
+        return self.open_time - self.open_time % DAY

@@ -1,31 +1,39 @@
-"""The state of one symbol: its open minutes, its counter of cumulative volume, its day's extremes, its longer bars."""
+"""The state of one symbol: its open and its retained minutes, what is carried between them, its longer bars."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
-import msgspec
-
-from aggregator.core.longer import Chain, Part, RollUp, Values
-from aggregator.core.minute import Minute
+from aggregator.core.carry import Carry, passed
+from aggregator.core.longer import Chain, Ending, Part, RollUp, Values
+from aggregator.core.minute import Minute, Move
 from contracts import wire
 from contracts.bars import volume_units
-from contracts.intervals import DAY
 from contracts.symbols import SymbolId
 
+Judge = Callable[["Symbol", Move], bool]
+"""Whether what a counter moved is residual, as far as the marks tell."""
 
-class Counter(msgspec.Struct, frozen=True, gc=False):
-    """How far a trading day's cumulative volume had come (1e-8; None: unknown), and what of it no bar may claim."""
 
-    day: int
-    reached: int | None
-    residual: int
+class Issued:
+    """A longer bar that was issued and may be issued again."""
+
+    __slots__ = ("revision", "values")
+
+    def __init__(self, values: Values, revision: int = 0) -> None:
+        self.values = values
+        self.revision = revision
 
 
 class Symbol:
-    """Everything the fold knows of one symbol. `floor`: minutes that open before it are closed for ever."""
+    """Everything the fold knows of one symbol.
+
+    `floor`: minutes that open before it are closed. `minutes` are open; `retained` are closed, and late ticks may still
+    change them, in time order. `base` is carried into the oldest retained minute, `carry` out of the newest.
+    """
 
     __slots__ = (
-        "bottom", "counter", "delay_ms", "floor", "id", "key", "minutes", "name", "received", "roll_up", "sequence",
-        "told", "top", "top_day",
+        "base", "carry", "delay_ms", "floor", "id", "issued", "key", "minutes", "name", "received",
+        "retained", "roll_up", "sequence", "told",
     )  # fmt: skip
 
     def __init__(self, identity: SymbolId, key: bytes, tick: wire.Tick, chain: Chain) -> None:
@@ -35,101 +43,113 @@ class Symbol:
         self.delay_ms = tick.delay * 1000
         self.floor = 0
         self.minutes: dict[int, Minute] = {}
+        self.retained: dict[int, Minute] = {}
         cumulative = tick.cumulative_volume
-        self.counter = Counter(tick.trading_day, None if cumulative is None else volume_units(cumulative), 0)
-        self.top = self.bottom = 0.0
-        self.top_day = -1
+        self.base = self.carry = Carry(
+            tick.trading_day, None if cumulative is None else volume_units(cumulative), 0, -1, 0.0, 0.0
+        )
         self.roll_up = RollUp(chain)
+        self.issued: list[dict[int, Issued]] = [{} for _ in chain.longer]
         self.told = (0, 0)
         self.sequence = tick.sequence
         self.received = tick.received_at
 
+    def all_minutes(self) -> Iterator[Minute]:
+        """The minutes that may still change, closed ones first."""
+        yield from self.retained.values()
+        yield from self.minutes.values()
+
+    def minute_at(self, open_time: int, day: int) -> tuple[Minute, bool]:
+        """The minute that begins then, and whether it is new: then `day` is its trading day."""
+        minute = self.minutes.get(open_time) or self.retained.get(open_time)
+        if minute is not None:
+            return minute, False
+        minute = Minute(open_time, day)
+        if open_time >= self.floor:
+            self.minutes[open_time] = minute
+        else:
+            self.retained[open_time] = minute
+            self.retained = {at: self.retained[at] for at in sorted(self.retained)}
+        return minute, True
+
     def reached(self, day: int) -> int | None:
         """The greatest cumulative volume observed on a day so far, as an integer of 1e-8; None: none known."""
-        known = [units for m in self.minutes.values() if m.day == day and (units := m.cumulative_units()) is not None]
-        if self.counter.day == day and self.counter.reached is not None:
-            known.append(self.counter.reached)
+        known = [units for m in self.all_minutes() if m.day == day and (units := m.cumulative_units()) is not None]
+        if self.base.day == day and self.base.reached is not None:
+            known.append(self.base.reached)
         return max(known, default=None)
 
-    def volume(self, counter: Counter, minute: Minute, unheard: int) -> tuple[int | None, Counter]:
-        """What a minute traded (1e-8; None: the symbol has no volume), and the counter after it.
+    def has_seen(self, day: int, apart_from: Minute) -> bool:
+        """Whether a minute other than this one, or one before all of them, is of this trading day or a later one."""
+        return self.base.day >= day or any(m.day >= day for m in self.all_minutes() if m is not apart_from)
 
-        What the counter moved since the last minute with ticks, less what moved while nobody listened: `unheard` is
-        what a day had traded before it was heard, if it was first seen in this minute. A day begins from zero. A minute
-        of baselines only moves nothing and hands on its residual.
-        """
-        day, base, residual = counter.day, counter.reached, counter.residual
-        traded = 0
-        cumulative = minute.cumulative_units() if minute.day >= day else None
-        if minute.day > day:
-            if minute.previous_day == day and base is not None:
-                traded = max(0, volume_units(minute.previous) - base - residual)
-            day, base, residual = minute.day, None if base is None and cumulative is None else 0, 0
-        residual += minute.residual + unheard
-        if minute.count == 0:
-            return None, Counter(day, cumulative if base is None else base, residual)
-        if base is None:
-            return (None if cumulative is None else 0), Counter(day, cumulative, 0)
-        if cumulative is None or cumulative <= base:
-            return traded, Counter(day, base, residual)
-        return traded + max(0, cumulative - base - residual), Counter(day, cumulative, 0)
-
-    def values(self, minute: Minute, volume: int | None) -> Values:
-        """The bar of a minute with ticks, its high and low widened by what the day's figures betray.
-
-        Quotes are coalesced: an extreme between two observations shows only as a moved day high or low. It belongs to
-        this minute if it moved between the minute's first and last observation and no earlier price explains it.
-        """
-        assert minute.first is not None
-        assert minute.last is not None
-        high, low = minute.high, minute.low
-        observations = minute.observations()
-        if observations is not None:
-            first, last = observations
-            knows_day = self.top_day == minute.day
-            day_high, day_low = last.day_high, last.day_low
-            if day_high is not None and first.day_high is not None and day_high > max(high, first.day_high):
-                high = high if knows_day and day_high <= self.top else day_high
-            if day_low is not None and first.day_low is not None and day_low < min(low, first.day_low):
-                low = low if knows_day and day_low >= self.bottom else day_low
-        return Values(
-            minute.first.price,
-            high,
-            low,
-            minute.last.price,
-            volume,
-            minute.count,
-            minute.earliest,
-            minute.last_tick_time,
-        )
-
-    def close(self, minute: Minute, unheard: int) -> Values | None:
-        """Close a minute taken out of `minutes`: its bar, or None without a tick; its volume and extremes are kept."""
+    def close(self, open_time: int, judge: Judge) -> Minute:
+        """Close the oldest open minute: from now on it is retained, with its bar in `issued`."""
+        minute = self.retained[open_time] = self.minutes.pop(open_time)
         last = minute.last
         if last is not None:
             self.sequence = max(self.sequence, last.sequence)
             self.received = max(self.received, last.received_at)
-        volume, self.counter = self.volume(self.counter, minute, unheard)
-        if minute.count == 0:
-            return None
-        values = self.values(minute, volume)
-        if self.top_day != minute.day:
-            self.top, self.bottom, self.top_day = values.high, values.low, minute.day
-            return values
-        self.top = max(self.top, values.high)
-        self.bottom = min(self.bottom, values.low)
-        return values
+        minute.issued, self.carry = passed(self.carry, minute, partial(judge, self))
+        minute.after = self.carry
+        return minute
 
-    def open_parts(self, unheard: Callable[[Minute], int]) -> list[Part]:
-        """The open minutes that have ticks, as they would close now, oldest first; `unheard` as in `volume`."""
+    def revise(self, judge: Judge) -> list[tuple[Minute, Values]]:
+        """Compute the retained minutes anew: those whose bars are not as they were issued, with what they are now."""
+        changed = []
+        carry = self.base
+        for minute in self.retained.values():
+            values, carry = passed(carry, minute, partial(judge, self))
+            minute.after = carry
+            if values is not None and values != minute.issued:
+                changed.append((minute, values))
+        self.carry = carry
+        return changed
+
+    def settle(self, chain: Chain, limit: int, ending: list[Ending]) -> None:
+        """What ends by `limit` changes no more. `ending`: the levels that end there, each with its newest such bar."""
+        retained = self.retained
+        while retained:
+            open_time = next(iter(retained))
+            if open_time >= limit:
+                break
+            minute = retained.pop(open_time)
+            assert minute.after is not None
+            self.base = minute.after
+            if minute.issued is not None:
+                self.roll_up.add(chain.minute, open_time, minute.bar_day, minute.issued)
+        for index, level, until in ending:
+            self.roll_up.settle(index, level, until)
+            issued = self.issued[index]
+            for label in [label for label in issued if label <= until]:
+                del issued[label]
+
+    def retained_parts(self, since: int = 0) -> list[Part]:
+        """The closed minutes with bars that may still change, from an instant on, as they were issued."""
+        return [
+            Part(open_time, minute.bar_day, minute.issued)
+            for open_time, minute in self.retained.items()
+            if open_time >= since and minute.issued is not None
+        ]
+
+    def open_parts(self, judge: Judge) -> list[Part]:
+        """The open minutes that have ticks, as they would close now, oldest first."""
         parts = []
-        counter = self.counter
+        carry = self.carry
         for open_time in sorted(self.minutes):
             minute = self.minutes[open_time]
-            volume, counter = self.volume(counter, minute, unheard(minute))
-            if minute.count:
-                parts.append(Part(open_time, bar_day(minute), self.values(minute, volume)))
+            values, carry = passed(carry, minute, partial(judge, self))
+            if values is not None:
+                parts.append(Part(open_time, minute.label_day(), values))
         return parts
+
+    def residual(self, start: int, end: int, judge: Judge) -> int | None:
+        """What the counter moved across an unheard stretch (1e-8), told once; None where nothing shows it."""
+        moves = [m for minute in self.all_minutes() for m in minute.moves if m.before < end and start < m.received]
+        fresh = [move for move in moves if not move.is_told and judge(self, move)]
+        for move in fresh:
+            move.is_told = True
+        return sum(move.units for move in fresh) if fresh else None
 
     def last_sequence(self) -> int:
         """The sequence of the newest tick that counted."""
@@ -140,10 +160,3 @@ class Symbol:
         """When the newest observation was received, milliseconds."""
         seen = [minute.last.received_at for minute in self.minutes.values() if minute.last is not None]
         return max([self.received, *seen])
-
-
-def bar_day(minute: Minute) -> int:
-    """The trading day whose bars a minute belongs to: the greatest of its ticks, unless that day is over by then."""
-    if minute.day - 10 * DAY <= minute.open_time < minute.day + DAY:
-        return minute.day
-    return minute.open_time - minute.open_time % DAY

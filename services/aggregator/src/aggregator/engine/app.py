@@ -26,7 +26,7 @@ PROGRAM = Program(
     distribution="aggregator",
     about="Folds the ticks and marks of market.ticks into bars of 13 intervals on market.bars, in log order.",
 )
-TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FORMING)
+TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FEED, topics.FORMING)
 _STOP_SEEN_WITHIN_S = 0.2
 _LAST_SENDS_S = 1.0
 

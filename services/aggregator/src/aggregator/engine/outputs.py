@@ -19,6 +19,9 @@ from contracts.intervals import MINUTE, Interval
 _SLICE_S = 0.5
 _AWAY_AFTER_S = 5.0
 
+TOPIC_OF = {Kind.LATE: topics.TICKS_LATE, Kind.GAP: topics.FEED}
+"""Where issues go that do not go to market.bars."""
+
 Turn = Callable[[], None]
 """Called while waiting, at least once a second: beats the heart, and raises `Stopped` when the process shall end."""
 
@@ -41,11 +44,15 @@ class Outputs:
         if issue.kind is Kind.DEAD:
             self.dead(BadData(str(issue.record), kind="future"), source)
             return
-        topic = topics.TICKS_LATE if issue.kind is Kind.LATE else topics.BARS
-        self._put(topic.name, wire.encode(issue.record), issue.key, partition)
+        topic = TOPIC_OF.get(issue.kind, topics.BARS)
+        self._put(topic.name, wire.encode(issue.record), issue.key, partition if topic.partitions is None else 0)
         match issue.record:
-            case wire.Bar(interval=interval):
+            case wire.Bar(interval=interval, revision=revision):
                 metrics.BARS.labels(interval).inc()
+                if revision:
+                    metrics.REVISIONS.inc()
+            case wire.GapEvent():
+                metrics.GAPS.inc()
             case wire.LateTick():
                 metrics.LATE.inc()
             case wire.IntervalComplete(interval=Interval.M1, open_time=open_time, delay=delay):
