@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +19,10 @@ from chassis import waiting
 from chassis.clock import now_ms
 from chassis.kafka import broker as kafka_broker
 from contracts.ticks import Quote
-from tests.support.ingest import ingest, journal, log_of, settings_of, topics_of, wishes
+from tests.support.ingest import PARTITIONS, ingest, journal, log_of, settings_of, topics_of, wishes
 from tests.support.journal import verify
 from tests.support.parts import Parts
+from tests.support.replicas import replicas
 from tests.support.stalls import stalls
 from tradingview_simulator import SimulatorSettings, serve
 
@@ -177,6 +179,26 @@ async def test_what_finds_no_room_while_kafka_is_away_is_deaf_and_what_is_heard_
                 at = entry["sent_at_ms"]
                 if "volume" in entry["fields"] and any(start < at < end - TRAVEL_MS for start, end in heard):
                     assert entry["fields"]["volume"] in told, (at, heard)
+
+
+async def test_it_ends_in_order_though_kafka_is_away(local_parts: RealParts, prefix: str, tmp_path: Path) -> None:
+    topics = topics_of(prefix)
+    async with (
+        serve(SimulatorSettings()) as simulator,
+        wishes(local_parts, topics) as desired,
+        log_of(local_parts.kafka, topics.ticks.name) as log,
+        replicas(local_parts, prefix, simulator.url, PARTITIONS, tmp_path) as group,
+    ):
+        await desired.want("SIM:S0801")
+        replica = await group.start("one")
+        await log.until(lambda: log.ticks_of("SIM:S0801"))
+        await asyncio.to_thread(local_parts.kill, "kafka")
+        try:
+            assert await replica.terminate() == 0, replica.said
+        finally:
+            await asyncio.to_thread(local_parts.start, "kafka")
+            await asyncio.to_thread(local_parts.wait_ready, "kafka", 120)
+    assert '"stopped"' in replica.said
 
 
 async def test_redis_going_away_disturbs_no_tick_and_quotes_come_back_with_it(

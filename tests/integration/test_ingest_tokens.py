@@ -94,7 +94,7 @@ async def test_what_only_a_person_can_mend_is_asked_once(simulator: Simulator, h
     await fault(simulator.http_url, "none")
     with pytest.raises(Unauthorized, match=said):
         await mine.current()
-    mine.forget_failure()
+    mine.forget()
     assert simulator.sign_in.is_valid(await mine.current())
 
 

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.errors import BadData
 from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 from contracts.topics import MARK_KEY, partition_of
-from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, REPEAT_MS, Feed
+from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, LAST_MARK_MS, REPEAT_MS, Ear, Feed
 from tests.support.records import T0
 
 A, B, C = (SymbolId("SIM", name) for name in "ABC")
@@ -91,11 +89,53 @@ def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_
     feed = a_feed(A)
     heard(feed, A, T0 + 10)
     assert feed.assign((), T0 + 20) == []
-    assert feed.assign((), T0 + 20 + HAND_OVER_MS, is_anew=False) == ["SIM:A"]
-    assert not feed.symbols and not feed.owned
-    feed.changed("SIM:A", {"lp": 2.0}, T0 + 20)
-    feed.completed("SIM:A", T0 + 30)
-    feed.failed("SIM:A", "no_such_symbol", T0 + 30)
+    end = T0 + 20 + HAND_OVER_MS
+    assert feed.assign((), end, is_anew=False) == ["SIM:A"]
+    assert not feed.symbols and not feed.assigned
+    feed.changed("SIM:A", {"lp": 2.0}, end)
+    feed.completed("SIM:A", end)
+    feed.failed("SIM:A", "no_such_symbol", end)
+    ticks, mark = records(feed, end + 1)
+    assert [tick.price for tick in ticks] == [1.0]
+    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 20 + HAND_OVER_MS)]
+    assert records(feed, end + 250) == ([], None), "a last mark is the last"
+    assert feed.assign((), end + 251, is_anew=False) == []
+    assert not feed.owned
+
+
+def test_a_connection_that_is_silent_when_its_partition_goes_was_heard_up_to_its_last_packet_only() -> None:
+    feed = a_feed(A, B)
+    heard(feed, A, T0 + 10)
+    heard(feed, B, T0 + 10)
+    silent = Ear(T0 + 1_000)
+    feed.symbols["SIM:A"].ear = silent
+    feed.want(0, [A], T0 + 1_500)
+    records(feed, T0 + 2_000)
+    feed.assign((), T0 + 2_000)
+    feed.assign((), T0 + 2_000 + HAND_OVER_MS, is_anew=False)
+    _, mark = records(feed, T0 + 2_250 + HAND_OVER_MS)
+    assert changes(mark) == [("SIM:A", "deaf", 1_000)]
+
+
+def test_what_left_was_heard_up_to_the_last_packet_of_its_connection() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    feed.symbols["SIM:A"].ear = Ear(T0 + 1_000)
+    feed.want(0, [], T0 + 9_000)
+    assert changes(records(feed, T0 + 9_250)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "left", 1_000)]
+
+
+def test_a_partition_that_comes_back_after_its_last_mark_begins_a_run() -> None:
+    feed = a_feed(A)
+    heard(feed, A, T0 + 10)
+    _, before = records(feed, T0 + 250)
+    feed.assign((), T0 + 1_000)
+    feed.assign((), T0 + 1_000 + HAND_OVER_MS, is_anew=False)
+    feed.assign((0,), T0 + 1_100 + HAND_OVER_MS)
+    assert feed.assigned == {0} and not feed.symbols
+    _, after = records(feed, T0 + 1_500 + HAND_OVER_MS)
+    assert before is not None and after is not None
+    assert after.run > before.run
 
 
 def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_sent() -> None:
@@ -106,7 +146,9 @@ def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_s
     assert feed.room.used > 0
     feed.assign((), T0 + 1_000)
     feed.assign((), T0 + 1_000 + HAND_OVER_MS, is_anew=False)
+    feed.assign((), T0 + 1_000 + HAND_OVER_MS + LAST_MARK_MS, is_anew=False)
     assert (feed.room.used, feed.lost_ticks) == (0, 2)
+    assert not feed.owned
 
 
 def test_who_gives_a_partition_away_goes_on_for_a_while_so_that_nothing_is_missed() -> None:
@@ -220,10 +262,33 @@ def test_a_process_that_was_away_declares_that_time_deaf() -> None:
     assert changes(mark) == [("SIM:A", "deaf", 900), ("SIM:A", "heard", 5_000)]
 
 
-def test_a_message_that_makes_no_sense_is_refused() -> None:
+def test_a_price_that_makes_no_sense_is_told_and_the_symbol_deaf_until_there_is_one() -> None:
     feed = a_feed(A)
-    with pytest.raises(BadData):
-        feed.changed(str(A), {"lp": "much"}, T0 + 10)
+    heard(feed, A, T0 + 10)
+    feed.symbols["SIM:A"].ear = Ear(T0 + 900)
+    fault = feed.changed(str(A), {"lp": "much", "volume": 3}, T0 + 1_000)
+    assert fault is not None and fault.kind == "senseless"
+    assert feed.changed(str(A), {"volume": 4}, T0 + 2_000) is None
+    ticks, mark = records(feed, T0 + 2_250)
+    assert [tick.price for tick in ticks] == [1.0]
+    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 900)]
+    assert feed.changed(str(A), {"lp": 5.0}, T0 + 3_000) is None
+    ticks, mark = records(feed, T0 + 3_250)
+    assert [(tick.price, tick.cumulative_volume, tick.is_baseline) for tick in ticks] == [(5.0, 4.0, True)]
+    assert changes(mark) == [("SIM:A", "heard", 3_000)]
+
+
+def test_a_snapshot_without_a_price_makes_no_symbol_heard() -> None:
+    feed = a_feed(A)
+    assert feed.changed(str(A), {"lp": 100.0, "ask_size": -1}, T0 + 10) is not None
+    feed.changed(str(B), {"volume": 2.0}, T0 + 10)
+    feed.completed(str(A), T0 + 20)
+    feed.want(0, [A, B], T0 + 30)
+    feed.changed(str(B), {"lp": None, "volume": 2.0}, T0 + 40)
+    feed.completed(str(B), T0 + 50)
+    ticks, mark = records(feed, T0 + 250)
+    assert [(tick.symbol, tick.price, tick.ask_size) for tick in ticks] == [("A", 100.0, None)]
+    assert changes(mark) == [("SIM:A", "heard", 20)]
 
 
 def test_changed_quotes_are_those_of_symbols_that_are_served() -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import BadData
 from contracts.intervals import DAY
 from ingest_ws.core.fields import Rest, day_of_opening, read, trading_day
 from tradingview.live import LiveFields
@@ -14,7 +13,7 @@ TODAY = 1_767_225_600_000
 
 
 def test_a_message_is_read_by_the_names_of_our_contracts() -> None:
-    live, rest = read(
+    live, rest, fault = read(
         {
             "lp": 2851,
             "volume": 48.5,
@@ -31,6 +30,7 @@ def test_a_message_is_read_by_the_names_of_our_contracts() -> None:
     )
     assert live == LiveFields(lp=2851.0, volume=48.5, bid=None, ch=-1.0, lp_time=NOW // 1000)
     assert rest == Rest({"day_high": 2900.5}, {"currency": "USD"}, TODAY, "market", 900)
+    assert fault is None
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,18 @@ def test_a_message_is_read_by_the_names_of_our_contracts() -> None:
         ({"open_time": 1e18}, "senseless"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_name_of_the_field(changed: dict[str, Any], kind: str) -> None:
-    with pytest.raises(BadData, match=next(iter(changed))) as caught:
-        read(changed)
-    assert caught.value.kind == kind
+def test_what_makes_no_sense_has_no_value_and_is_told_by_the_name_of_its_field(
+    changed: dict[str, Any], kind: str
+) -> None:
+    live, rest, fault = read({**changed, "ask": 7.5, "low_price": "?"})
+    assert fault is not None
+    assert (fault.kind, fault.cause.partition(":")[0]) == (kind, *changed)
+    assert live == LiveFields(**dict.fromkeys(changed.keys() - {"open_time"}), ask=7.5)
+    assert rest == Rest({"day_low": None}, {})
 
 
 def test_a_price_below_zero_and_an_unknown_phase_are_no_faults() -> None:
-    live, rest = read({"lp": -37.63, "current_session": "siesta", "update_mode": "endofday"})
+    live, rest, _ = read({"lp": -37.63, "current_session": "siesta", "update_mode": "endofday"})
     assert (live.lp, rest.session, rest.delay) == (-37.63, "unknown", None)
 
 

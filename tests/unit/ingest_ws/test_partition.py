@@ -4,7 +4,16 @@ from contracts import wire
 from contracts.marks import Hearing, Hears
 from contracts.topics import MARK_KEY
 from ingest_ws.core.clock import RunNumbers
-from ingest_ws.core.partition import GRID_MS, MOST_CHANGES, MOST_TICKS, MOST_WAITING_CHANGES, Batch, PartitionLog, Room
+from ingest_ws.core.partition import (
+    GRID_MS,
+    MOST_CHANGES,
+    MOST_TICKS,
+    MOST_WAITING_CHANGES,
+    RESTART_MS,
+    Batch,
+    PartitionLog,
+    Room,
+)
 from tests.support.records import T0, key, tick
 
 A, B = "SIM:A", "SIM:B"
@@ -101,17 +110,18 @@ def test_what_finds_no_room_ends_the_run_before_it_once_the_rest_is_in_the_log()
     while put(log, T0 + 20):
         pass
     assert not put(log, T0 + 30)
-    assert (log.lost_ticks, log.needs_restart) == (2, False)
+    assert (log.lost_ticks, log.needs_restart(T0 + RESTART_MS)) == (2, False)
     batch = log.take(T0 + 250, None)
     assert mark_of(batch).through == T0 + 19
-    assert not log.needs_restart
+    assert not log.needs_restart(T0 + RESTART_MS)
     log.acknowledged()
-    assert log.needs_restart
-    before = log.run
-    log.restart(T0 + 400, [A])
-    assert (log.run > before, log.needs_restart) == (True, False)
-    assert put(log, T0 + 400)
-    assert changes(mark_of(log.take(T0 + 500, None))) == [(A, "heard", 400)]
+    assert not log.needs_restart(T0 + RESTART_MS - 1), "a run lasts for a while, or the next may end at once too"
+    assert log.needs_restart(T0 + RESTART_MS)
+    before, now = log.run, T0 + RESTART_MS
+    log.restart(now, [A])
+    assert (log.run > before, log.needs_restart(now)) == (True, False)
+    assert put(log, now)
+    assert changes(mark_of(log.take(now + 100, None))) == [(A, "heard", RESTART_MS)]
 
 
 def test_room_is_given_back_when_a_batch_is_done() -> None:
@@ -133,8 +143,10 @@ def test_a_batch_that_failed_begins_a_run_and_what_left_is_said_again() -> None:
     log.take(T0 + 250, None)
     put(log, T0 + 260)
     log.failed()
-    assert (log.needs_restart, log.lost_ticks) == (True, 1)
+    assert (log.needs_restart(T0 + 251), log.lost_ticks) == (True, 1)
     log.restart(T0 + 300, [B])
+    assert (log.take(T0 + 400, None) or Batch((), None)).farewells
+    log.acknowledged()
     batch = log.take(T0 + 500, None)
     assert batch is not None and len(batch.ticks) == 1
     assert changes(mark_of(batch)) == [(A, "left", 20), (B, "heard", 300)]
@@ -156,7 +168,7 @@ def test_changes_without_end_end_the_run() -> None:
         log.say(A, Hears.HEARD, T0 + 5)
     hearing = Hearing()
     now = T0 + 250
-    while not log.needs_restart:
+    while not log.needs_restart(now):
         hearing.apply(mark_of(log.take(now, None)), now)
         log.acknowledged()
         now += GRID_MS

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.errors import BadData
 from contracts.intervals import DAY, MINUTE
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote, QuoteTick
@@ -75,13 +74,13 @@ def test_a_quote_made_here_is_a_quote_of_the_contract_to_the_byte() -> None:
     assert (made.change, made.currency, made.event_time, made.trading_day) == (3.5, "USD", T0, DAY0)
 
 
-def test_a_symbol_without_a_price_is_heard_without_a_tick() -> None:
+def test_a_symbol_without_a_price_is_heard_from_the_first_one_on() -> None:
     symbol = SymbolFeed(SymbolId("SIM", "A"), Sequencer())
     symbol.changed({"description": "never traded"}, T0)
     assert symbol.completed(T0) == []
-    assert symbol.is_heard
+    assert not symbol.is_heard
     [tick] = symbol.changed({"lp": 1.0, "lp_time": S0 + 1}, T0 + 1_010)
-    assert tick.price == 1.0
+    assert (tick.price, tick.is_baseline, symbol.is_heard) == (1.0, True, True)
 
 
 def test_price_and_time_in_one_message_are_a_tick_at_once() -> None:
@@ -203,14 +202,14 @@ def test_an_older_last_time_is_no_news() -> None:
 
 
 @pytest.mark.parametrize("said", [{"lp": 101.0}, {"bid": 99.0}, {}])
-def test_a_last_time_far_ahead_makes_no_sense_and_changes_nothing(said: dict[str, Any]) -> None:
-    symbol = a_symbol()
+def test_a_last_time_far_ahead_makes_no_sense_and_the_rest_counts(said: dict[str, Any]) -> None:
     for message in (said | {"lp_time": S0 + 61}, LiveFields(**said, lp_time=S0 + 61)):
-        with pytest.raises(BadData, match="lp_time") as caught:
-            symbol.changed(message, T0)
-        assert caught.value.kind == "time_ahead"
-    assert (symbol.quote().price, symbol.quote().bid) == (100.0, None)
-    assert symbol.held_since is None
+        symbol = a_symbol()
+        ticks = symbol.changed(message, T0) + symbol.flush()
+        assert symbol.fault is not None
+        assert symbol.fault.kind == "time_ahead"
+        assert [tick.event_time for tick in ticks] == [T0] * ("lp" in said)
+        assert (symbol.quote().price, symbol.quote().bid) == (said.get("lp", 100.0), said.get("bid"))
 
 
 @pytest.mark.parametrize("ahead_s", [2, 30, 60])
@@ -276,12 +275,12 @@ def test_an_instrument_without_volume_has_none() -> None:
     assert tick.cumulative_volume is None
 
 
-def test_what_makes_no_sense_changes_nothing() -> None:
+def test_what_makes_no_sense_has_no_value_and_costs_its_neighbours_nothing() -> None:
     symbol = a_symbol()
-    with pytest.raises(BadData):
-        symbol.changed({"lp": 101.0, "volume": -1}, T0 + 500)
-    assert symbol.quote().price == 100.0
-    assert symbol.held_since is None
+    symbol.changed({"lp": 101.0, "volume": -1}, T0 + 500)
+    assert symbol.fault is not None
+    [tick] = symbol.flush()
+    assert (tick.price, tick.cumulative_volume) == (101.0, None)
 
 
 def test_after_deafness_nothing_is_known_until_the_next_snapshot_and_that_is_a_baseline() -> None:

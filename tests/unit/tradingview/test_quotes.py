@@ -326,9 +326,17 @@ def test_a_lost_session_goes_on_under_another_id_with_the_same_symbols() -> None
     assert (change.changed, change.is_snapshot) == ({"lp": 1}, True)
 
 
-def test_a_session_that_lives_is_not_recreated() -> None:
-    with pytest.raises(Misuse):
-        a_session(ABC).recreate("qs_2", 0)
+def test_a_session_that_lives_is_deleted_when_another_takes_its_place() -> None:
+    session = a_session(ABC)
+    session.frames_to_send()
+    session.recreate("qs_2", 1_000)
+    session.expire(1_250)
+    assert [name for name, _ in calls(session.frames_to_send())] == [
+        "quote_delete_session", "quote_create_session", "quote_set_fields", "quote_add_symbols", "quote_fast_symbols",
+    ]  # fmt: skip
+    assert changes(session, qsd(ABC, {"lp": 1})) == [], "the old one says nothing any more"
+    [change] = changes(session, qsd(ABC, {"lp": 1}, session="qs_2"))
+    assert change.is_snapshot
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ _TALKATIVE = (
     "pymongo",
     "asyncio",
     "urllib3",
+    "httpcore",
+    "httpx",
     "websockets",
     "uvicorn.access",
 )

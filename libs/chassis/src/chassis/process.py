@@ -155,9 +155,12 @@ async def _main(program: Program, settings: S, main: Main[S], deadline: _Deadlin
     stopped.cancel()
     if stop.failure is not None:
         raise stop.failure
-    if work.cancelled():
+    if late and work.cancelled():
         raise TimeoutError(f"did not stop within {program.stop_within_s} s of {stop.reason}")
-    work.result()
+    try:
+        work.result()
+    except asyncio.CancelledError as error:
+        raise RuntimeError("something cancelled the work, and nobody had asked for that") from error
     return stop.reason or "done"
 
 

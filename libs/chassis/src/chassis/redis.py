@@ -13,6 +13,7 @@ from redis.exceptions import (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     TryAgainError,
 )
 from redis.exceptions import (
@@ -32,7 +33,7 @@ T = TypeVar("T")
 REDIS = "Redis"
 """How Redis is called in logs and as a condition of readiness."""
 
-CACHE_FAILURES = Counter("redis_failures_total", "Uses of Redis that were given up because it was away")
+CACHE_FAILURES = Counter("redis_failures_total", "Uses of Redis that were given up: it was away, or refused")
 
 _log = logs.get("chassis.redis")
 
@@ -76,14 +77,14 @@ class BestEffort:
         self._is_away = False
 
     async def __call__(self, work: Awaitable[T]) -> T | None:
-        """The result of the work, or None if Redis is away."""
+        """The result of the work, or None if Redis is away or does not do it."""
         try:
-            with redis_errors():
-                result = await work
-        except Unavailable as error:
+            result = await work
+        except (RedisError, OSError) as error:
             CACHE_FAILURES.inc()
             if not self._is_away:
-                _log.warning("going on without", part=error.what, cause=error.cause)
+                cause = SECRETS.text(f"{type(error).__name__} {error}")[:300]
+                _log.warning("going on without", part=REDIS, cause=cause)
             self._is_away = True
             return None
         if self._is_away:

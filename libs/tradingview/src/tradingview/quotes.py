@@ -47,7 +47,7 @@ class _Book:
     __slots__ = ("first_data_at_ms", "is_complete", "session")
 
     def __init__(self) -> None:
-        self.session: object = None
+        self.session: str | None = None
         """`current_session`, as far as it was said."""
         self.first_data_at_ms: int | None = None
         self.is_complete = False
@@ -142,9 +142,12 @@ class QuoteSession:
         self._connection.authenticate(auth_token)
 
     def recreate(self, session_id: str, now_ms: int) -> None:
-        """Go on after `SessionLost` with the same symbols; each begins with a snapshot again."""
+        """Go on with the same symbols in another session, which each begins with a snapshot.
+
+        After `SessionLost`; or where something could not be read, since then only snapshots tell how things stand.
+        """
         if not self._is_lost:
-            raise Misuse("the session is not lost")
+            self._connection.send(encode("quote_delete_session", self._session_id))
         self._begin(session_id)
         self._books = {symbol: _Book() for symbol in self._books}
         self._subscribe(list(self._books), now_ms)
@@ -294,7 +297,9 @@ class QuoteSession:
             return
         if not book.is_complete:
             self._snapshot(book, symbol, now_ms, events)
-        book.session = changed.get("current_session", book.session)
+        session = changed.get("current_session")
+        if isinstance(session, str):
+            book.session = session
         events.append(QuoteChanged(symbol, changed, not book.is_complete, now_ms))
 
     def _snapshot(self, book: _Book, symbol: str, now_ms: int, events: list[QuoteEvent]) -> None:

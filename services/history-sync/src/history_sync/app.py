@@ -13,7 +13,7 @@ from chassis import mongo as mongodb
 from chassis import redis as cache
 from chassis.clock import now_ms
 from chassis.kafka.batches import Consuming, subscribe
-from chassis.kafka.broker import build_broker, publisher, start, watch
+from chassis.kafka.broker import build_broker, close, publisher, start, watch
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness, keep_beating
@@ -95,7 +95,7 @@ async def _sync(  # noqa: PLR0917 - what the process is made of
     await ensure_topics(settings.kafka_bootstrap_servers, wanted, settings.kafka_partitions, ready, stop)
 
     broker = build_broker(settings, NAME)
-    resources.push_async_callback(broker.stop)
+    resources.push_async_callback(close, broker)
     pool = ThreadPoolExecutor(settings.history_workers, thread_name_prefix="fetch")
     resources.callback(pool.shutdown, wait=False, cancel_futures=True)
     limits = Limits(

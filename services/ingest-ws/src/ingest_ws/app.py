@@ -9,7 +9,7 @@ from zlib import crc32
 from chassis import logs
 from chassis import redis as cache
 from chassis.clock import now_ms
-from chassis.kafka.broker import build_broker, publisher, start, watch
+from chassis.kafka.broker import build_broker, close, publisher, start, watch
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness
@@ -21,7 +21,7 @@ from contracts.symbols import SymbolId
 from ingest_ws import metrics
 from ingest_ws.control import ControlReader
 from ingest_ws.core.clock import FeedClock
-from ingest_ws.core.feed import HAND_OVER_MS, Feed
+from ingest_ws.core.feed import Feed
 from ingest_ws.core.status import Statuses
 from ingest_ws.provider import TRADINGVIEW, Provider
 from ingest_ws.publisher import TickPublisher
@@ -41,6 +41,8 @@ PROGRAM = Program(
 )
 NAME = "ingest-ws"
 _STATUS_EVERY_S = 1.0
+_CLOSE_WITHIN_S = 2.0
+_LET_GO_WITHIN_S = 1.0
 
 _log = logs.get("ingest_ws.app")
 
@@ -84,7 +86,7 @@ class Service:
         self._quotes = QuotesCache(self._redis, self._feed)
         self._statuses = Statuses(replica)
         self._reports = Reports(publish, topics, partitions, replica)
-        self._ticks = TickPublisher(bootstrap, NAME, topics.ticks, self._feed, lambda: clock.read(now_ms()))
+        self._ticks = TickPublisher(bootstrap, NAME, topics.ticks, self._feed, self._present)
         self._provider = Provider(
             settings.tradingview_url,
             Tokens(
@@ -114,7 +116,7 @@ class Service:
         the group is left and the others take over, the sockets, the last ticks and marks, the last reports, the
         clients."""
         resources.push_async_callback(self._redis.aclose)
-        resources.push_async_callback(self._broker.stop)
+        resources.push_async_callback(close, self._broker, _CLOSE_WITHIN_S)
         settings, ready = self._settings, self._ready
         bootstrap = settings.kafka_bootstrap_servers
         await ensure_topics(bootstrap, self._topics.all, settings.kafka_partitions, ready, stop)
@@ -126,9 +128,9 @@ class Service:
             def begin(work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
                 return tasks.create_task(_until_stopped(work))
 
-            begin(watch(self._broker, ready, ending))
-            begin(self._reports.run(ready, ending))
-            begin(self._control.run(ready, ending, known.set))
+            begin(_or_let_go(watch(self._broker, ready, ending), ending))
+            begin(_or_let_go(self._reports.run(ready, ending), ending))
+            begin(_or_let_go(self._control.run(ready, ending, known.set), ending))
             begin(self._ticks.run(ending))
             begin(self._quotes.run(ending))
             begin(self._tell(ending))
@@ -147,19 +149,23 @@ class Service:
         await _until_stopped(self._subscriptions.run(self._ready, stop))
         is_alone = len(self._feed.assigned) == self._settings.kafka_partitions
         if self._feed.owned and not is_alone:
-            _log.info("going on until others hear our symbols", seconds=HAND_OVER_MS / 1000)
-            await asyncio.sleep(HAND_OVER_MS / 1000)
+            seconds = self._feed.hand_over_ms / 1000
+            _log.info("going on until others hear our symbols", seconds=seconds)
+            await asyncio.sleep(seconds)
 
     async def _close(self) -> None:
-        self._feed.close(self._provider.now())
+        self._feed.close(self._provider.present())
         await self._ticks.close()
         for status in self._statuses.ended(list(self._feed.symbols)):
             self._reports.status_ended(status)
         await self._reports.flush()
 
+    def _present(self) -> int:
+        return self._provider.present()
+
     def _act(self, owned: frozenset[int], wanted: dict[int, list[SymbolId]], *, is_anew: bool) -> None:
         """Bring the feed to what is owned and wanted; the connection follows by itself."""
-        now = self._provider.now()
+        now = self._provider.present()
         self._end_statuses(self._feed.assign(owned, now, is_anew=is_anew))
         self._ticks.own(self._feed.owned)
         for partition, symbols in wanted.items():
@@ -187,6 +193,20 @@ class Service:
 async def _until_stopped(work: Coroutine[Any, Any, object]) -> None:
     with suppress(Stopped):
         await work
+
+
+async def _or_let_go(work: Coroutine[Any, Any, None], stop: Stop) -> None:
+    """Do work that may be waiting for an answer of Kafka when the process shall end: then it is given up."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task}, timeout=_LET_GO_WITHIN_S)
+    finally:
+        stopped.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 async def _beat(alive: Heartbeat, stop: Stop) -> None:

@@ -23,7 +23,7 @@ from contracts.errors import BadData, Unavailable
 from contracts.feed import ConnectionEvent, SymbolErrorEvent
 from contracts.symbols import SymbolId
 from ingest_ws import metrics
-from ingest_ws.core.feed import Served
+from ingest_ws.core.feed import Ear, Served
 from ingest_ws.endings import Ended, Ending, refusal, unauthorized
 from ingest_ws.tokens import Unauthorized
 from tradingview.connection import ConnectionRefused, HelloReceived, ProtocolFailed, Rejected, Stalled
@@ -39,6 +39,8 @@ LOOK_UP_S = 0.2
 STABLE_S = 60.0
 SILENCE_MS = 21_000
 """Two heartbeats (protocol §1.5): who sends nothing for so long is gone."""
+REFRESH_MS = 2_000
+"""The least time between two sessions on one connection."""
 FIRST_DATA_MS = 20_000
 """Within which something about the symbols asked for must come."""
 _OPEN_WITHIN_S = 8.0
@@ -46,6 +48,13 @@ _SEND_WITHIN_S = 10.0
 _ID_LETTERS = string.ascii_letters + string.digits
 
 _log = logs.get("ingest_ws.connection")
+
+
+class _connect(connect):  # noqa: N801 - used as the function it extends
+    """`connect`, but a redirect is a refusal: who is told our token is who was configured."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class Line:
@@ -65,10 +74,16 @@ class Line:
         self._subscribed: dict[str, Served] = {}
         self._version = -1
         """Of the placement, when the session was last brought to it."""
-        self._heard_until = 0
+        self._ear = Ear(0)
+        """Of the connection: when its last packet came."""
+        self._refresh_at: int | None = None
+        self._refreshed_at = 0
+        """When a session anew is due, because something of this one could not be read; and when the last one was."""
         self._is_recreated = False
         """Whether the session was lost and has told nothing since."""
         self._session: QuoteSession | None = None
+        self._token: str | None = None
+        """The newest that the provider was shown."""
 
     def is_live(self, now: int) -> bool:
         """Whether it is up and, as far as its symbols' rhythm tells, alive."""
@@ -83,7 +98,7 @@ class Line:
             ending = await self._connect(stop)
             self._end(ending)
             if ending.is_final:
-                provider.refuse(ending)
+                provider.refuse(ending, self._token)
             if stop.is_set or ending.is_final or ending.cause == "stopped":
                 continue
             metrics.RECONNECTS.labels(ending.cause).inc()
@@ -110,10 +125,11 @@ class Line:
             return Ending("stopped", "the feed was stopped")
         provider.connections += 1
         self._connection = provider.connections
+        self._token = None
         try:
-            token = await provider.token()
+            token = self._token = await provider.token()
             async with asyncio.timeout(_OPEN_WITHIN_S):
-                socket = await connect(
+                socket = await _connect(
                     provider.url,
                     origin=Origin(ORIGIN),
                     compression=None,
@@ -147,7 +163,8 @@ class Line:
         """Pump frames until the connection ends, which is told by `Ended` or an error of the network."""
         provider, feed = self._provider, self._feed
         now = provider.present()
-        self._heard_until = now
+        self._ear = Ear(now)
+        self._refresh_at = None
         self._is_recreated = False
         self._version = -1
         lives = feed.lives
@@ -157,8 +174,11 @@ class Line:
         while True:
             self._subscribe(session, now)
             if provider.newest_token not in {token, None}:
-                token = provider.newest_token or token
+                token = self._token = provider.newest_token or token
                 session.authenticate(token)
+            if self._refresh_at is not None and now >= self._refresh_at:
+                self._refresh_at, self._refreshed_at = None, now
+                session.recreate(_session_id(), now)
             due = session.next_deadline()
             if due is not None and now >= due:
                 self._handle(session, session.expire(now), now)
@@ -179,6 +199,7 @@ class Line:
         provider = self._provider
         return not (
             session.has_frames_to_send
+            or (self._refresh_at is not None and provider.now() >= self._refresh_at)
             or stop.is_set
             or provider.placement.version != self._version
             or not provider.may_run
@@ -214,27 +235,36 @@ class Line:
         if new:
             session.add(new, now)
         self._subscribed = dict(wanted)
+        for served in wanted.values():
+            served.ear = self._ear
         _log.info("symbols", added=len(new), removed=len(gone), connection=self._connection, symbols=len(wanted))
 
     def _handle(self, session: QuoteSession, events: list[QuoteEvent], now: int) -> None:
         """Pass on what a frame, or a deadline, says. What a frame holds has been heard, if it could be read."""
-        is_whole = True
+        if any(type(event) is Rejected for event in events):
+            self._lose(now)
         for event in events:
             if type(event) is QuoteChanged:
-                try:
-                    self._feed.changed(event.symbol, event.said, now)
-                except BadData as error:
+                fault = self._feed.changed(event.symbol, event.said, now)
+                if fault is not None:
                     raw = msgspec.json.encode({"symbol": event.symbol, "changed": event.changed})
-                    self._reports.dead_letter(error, raw, connection=self._connection, at=now)
+                    self._reports.dead_letter(fault, raw, connection=self._connection, at=now)
             elif type(event) is SnapshotCompleted:
                 self._is_recreated = False
-                self._feed.completed(event.symbol, now)
+                if self._feed.symbols.get(event.symbol) is self._subscribed.get(event.symbol):
+                    self._feed.completed(event.symbol, now)
             else:
-                is_whole = is_whole and type(event) is not Rejected
                 self._handle_rare(session, event, now)
-        if not is_whole:
-            self._feed.missed(self._subscribed, self._heard_until, now)
-        self._heard_until = session.heard_until_ms
+        self._ear.heard_until = session.heard_until_ms
+
+    def _lose(self, now: int) -> None:
+        """Something could not be read: absent means unchanged, so nothing is certain any more since the packet before.
+
+        Only snapshots tell how things stand, and a session anew brings them.
+        """
+        self._feed.deafened(self._served_names(), self._ear.heard_until, now)
+        if self._refresh_at is None:
+            self._refresh_at = max(now, self._refreshed_at + REFRESH_MS)
 
     def _handle_rare(self, session: QuoteSession, event: QuoteEvent, now: int) -> None:
         match event:
@@ -265,7 +295,7 @@ class Line:
                 self._is_recreated = True
                 session.recreate(_session_id(), now)
             case Stalled(reason=reason, heard_until_ms=heard_until):
-                self._heard_until = min(self._heard_until, heard_until)
+                self._ear.heard_until = min(self._ear.heard_until, heard_until)
                 self._event("stalled", reason, now)
                 raise Ended(Ending("stalled", f"the connection does not live: {reason}"))
             case ProtocolFailed(reason=reason):
@@ -278,8 +308,8 @@ class Line:
 
     def _end(self, ending: Ending) -> None:
         """All that was subscribed was heard up to the last packet."""
-        now = self._provider.now()
-        self._feed.deafened(self._served_names(), self._heard_until, now)
+        now = self._provider.present()
+        self._feed.deafened(self._served_names(), self._ear.heard_until, now)
         self._provider.wake()
         count, self._subscribed = len(self._subscribed), {}
         self.is_up, self._session = False, None

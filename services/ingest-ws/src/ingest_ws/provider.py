@@ -59,6 +59,7 @@ class Provider:
         """Who we are; None as long as nobody has asked."""
         self._tokens = tokens
         self._refusal: Ending | None = None
+        self._refused_token: str | None = None
         self._lines: dict[int, tuple[Line, asyncio.Task[None]]] = {}
         self._version = -1
         self._opens_at = 0.0
@@ -93,13 +94,16 @@ class Provider:
         self.is_running = is_running
         if is_said_anew:
             self._refusal = None
-            self._tokens.forget_failure()
+            self._tokens.forget()
 
-    def refuse(self, ending: Ending) -> None:
-        """TradingView does not want us, on whatever line: the feed stops until somebody does something."""
+    def refuse(self, ending: Ending, token: str | None) -> None:
+        """TradingView does not want us, on whatever line: the feed stops until somebody does something.
+
+        `token`: the one that was refused; another one ends the refusal.
+        """
         if self._refusal is None:
             _log.error("TradingView refuses us", reason=ending.reason)
-        self._refusal = ending
+        self._refusal, self._refused_token = ending, token
 
     def hold_back(self, seconds: float) -> None:
         """No line opens a connection for so long."""
@@ -151,11 +155,10 @@ class Provider:
         """Look for a newer token now and then; another one than was refused ends the refusal."""
         said = ""
         while not await stop.sleep(RENEW_EVERY_S):
-            before = self.newest_token
-            if before is None and self._refusal is None:
+            if self.newest_token is None and self._refusal is None:
                 continue
             try:
-                if await self.token() != before and self._refusal is not None:
+                if await self.token() != self._refused_token and self._refusal is not None:
                     _log.info("there is another token: trying again")
                     self._refusal = None
                 said = ""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from chassis import logs
+from chassis.kafka.closing import closed
 from chassis.kafka.errors import kafka_errors
 from chassis.probes import Readiness
 from chassis.stop import Stop
@@ -28,11 +28,12 @@ from ingest_ws.core.partition import GRID_MS, Batch
 
 LARGEST_BATCH = 1_000_000
 """Bytes before compression; a broker takes 1,048,588 by default (`message.max.bytes`)."""
-FLUSH_WITHIN_S = 8.0
+FLUSH_WITHIN_S = 5.0
 GATHER_S = 0.005
 """How long a tick waits at most for others. A request costs as much as hundreds of ticks, and one is under way."""
 FOR_EVER_S = 10.0**9
 _RETRY_S = 0.5
+_CLOSE_WITHIN_S = 2.0
 _RETIRE_WITHIN_S = 30.0
 
 _log = logs.get("ingest_ws.publisher")
@@ -41,12 +42,12 @@ _log = logs.get("ingest_ws.publisher")
 class TickPublisher:
     """`own` says which partitions to write; `wake` that the feed has ticks; `run` works until the process shall end."""
 
-    def __init__(self, bootstrap: str, client_id: str, topic: Topic, feed: Feed, now: Callable[[], int]) -> None:
+    def __init__(self, bootstrap: str, client_id: str, topic: Topic, feed: Feed, present: Callable[[], int]) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._topic = topic.name
         self._feed = feed
-        self._now = now
+        self._present = present
         self._producer: AIOKafkaProducer | None = None
         self._pumps: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._is_closing = False
@@ -96,7 +97,7 @@ class TickPublisher:
 
     async def run(self, stop: Stop) -> None:
         """Have every partition marked on the grid, until the process shall end; raises what one of its tasks raised."""
-        while not await stop.sleep((GRID_MS - self._now() % GRID_MS) / 1000):
+        while not await stop.sleep((GRID_MS - self._present() % GRID_MS) / 1000):
             for task, _ in self._pumps.values():
                 if task.done():
                     await task
@@ -121,13 +122,7 @@ class TickPublisher:
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in self._retiring:
             task.cancel()
-        try:
-            async with asyncio.timeout(2):
-                await self._producer.stop()
-        except TimeoutError:
-            _log.warning("the producer did not close in time")
-        except KafkaError as error:
-            _log.warning("the producer did not close well", cause=str(error)[:300])
+        await closed(self._producer.stop(), _CLOSE_WITHIN_S)
 
     async def _pump(self, partition: int, news: asyncio.Event) -> None:
         while True:
@@ -135,13 +130,11 @@ class TickPublisher:
             await self._gather()
             news.clear()
             is_last = self._is_closing
-            now = self._now()
-            self._feed.present(now)
+            now = self._present()
             while (batch := self._feed.take(partition, now)) is not None:
                 await self._deliver(partition, batch)
                 await self._gather()
-                now = self._now()
-                self._feed.present(now)
+                now = self._present()
             if is_last:
                 if (batch := self._feed.take(partition, now, is_last=True)) is not None:
                     await self._deliver(partition, batch)
@@ -169,12 +162,7 @@ class TickPublisher:
     def _retire(self, producer: AIOKafkaProducer) -> None:
         """Batches of other partitions may be under way with it."""
 
-        async def stop() -> None:
-            with suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(_RETIRE_WITHIN_S):
-                    await producer.stop()
-
-        task = asyncio.create_task(stop())
+        task = asyncio.create_task(closed(producer.stop(), _RETIRE_WITHIN_S))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
@@ -190,7 +178,7 @@ class TickPublisher:
             return
         self._feed.acknowledged(partition)
         metrics.TICKS.inc(len(batch.ticks))
-        now = self._now()
+        now = self._present()
         for put_at, count in Counter([entry.put_at for entry in batch.ticks]).items():
             metrics.LATENCY.observe((now - put_at) / 1000, count)
 
@@ -200,4 +188,6 @@ class TickPublisher:
             if builder.append(key=key, value=value, timestamp=None) is None:
                 raise AssertionError(f"a batch of {len(batch.ticks)} ticks is larger than {LARGEST_BATCH} bytes")
         with kafka_errors():
-            await (await producer.send_batch(builder, self._topic, partition=partition))
+            sent = await producer.send_batch(builder, self._topic, partition=partition)
+            # Who stops waiting must not cancel what the producer itself waits for.
+            await asyncio.shield(sent)

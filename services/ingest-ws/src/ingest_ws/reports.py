@@ -4,6 +4,7 @@ Reports wait in bounded memory while Kafka is away: of statuses the newest of ea
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from ingest_ws import metrics
 MOST_WAITING = 5_000
 LONGEST_RAW = 16_384
 """Bytes of an undecodable frame that are kept."""
-_FLUSH_WITHIN_S = 5.0
+_FLUSH_WITHIN_S = 3.0
 
 _log = logs.get("ingest_ws.reports")
 
@@ -62,22 +63,22 @@ class Reports:
         self._publish = publish
         self._topics = topics
         self._partitions = partitions
-        self._waiting: dict[object, _Report] = {}
-        self._number = 0
+        self._statuses: dict[bytes, _Report] = {}
+        self._others: deque[_Report] = deque()
         self._news = asyncio.Event()
 
     def status(self, status: SymbolStatus) -> None:
         """The status of a symbol; it lies in the symbol's partition."""
-        self._put(status.key, _Report(self._topics.status.name, status.key, status.encode(), self._place(status)))
+        self._tell(_Report(self._topics.status.name, status.key, status.encode(), self._place(status)))
 
     def status_ended(self, status: SymbolStatus) -> None:
         """The symbol of that status is not served here any more."""
-        self._put(status.key, _Report(self._topics.status.name, status.key, None, self._place(status)))
+        self._tell(_Report(self._topics.status.name, status.key, None, self._place(status)))
 
     def event(self, event: ConnectionEvent | SymbolErrorEvent) -> None:
         """What happened to a connection or to a symbol on it."""
         key = f"{event.exchange}:{event.symbol}" if isinstance(event, SymbolErrorEvent) else event.replica
-        self._put(None, _Report(self._topics.feed.name, key.encode(), event.encode()))
+        self._put(_Report(self._topics.feed.name, key.encode(), event.encode()))
 
     def dead_letter(self, error: BadData, raw: str | bytes, *, connection: int, at: int, position: int = 0) -> None:
         """A frame or an update that makes no sense: `raw` cut, with cause, connection, time and position."""
@@ -93,7 +94,7 @@ class Reports:
         }
         metrics.DEAD.labels(error.kind).inc()
         _log.warning("dead letter", kind=error.kind, cause=error.cause, connection=connection)
-        self._put(None, _Report(self._topics.feed.dead.name, None, value[:LONGEST_RAW], headers=headers))
+        self._put(_Report(self._topics.feed.dead.name, None, value[:LONGEST_RAW], headers=headers))
 
     async def run(self, ready: Readiness, stop: Stop) -> None:
         """Send until the process shall end."""
@@ -102,9 +103,9 @@ class Reports:
             while (report := self._next()) is not None:
                 try:
                     await persistently(partial(self._send, report), ready, stop)
-                except Stopped:
-                    self._put(None, report)
-                    return
+                except (Stopped, asyncio.CancelledError):
+                    self._others.appendleft(report)
+                    raise
             wake = asyncio.create_task(self._news.wait())
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait({wake, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,26 +119,29 @@ class Reports:
                 while (report := self._next()) is not None:
                     await self._send(report)
         except (TimeoutError, Unavailable) as error:
-            _log.warning("reports are left unsent", count=len(self._waiting) + 1, cause=str(error))
+            _log.warning("reports are left unsent", count=len(self._statuses) + len(self._others) + 1, cause=str(error))
 
     def _place(self, status: SymbolStatus) -> int:
         return partition_of(status.identity.key, self._partitions)
 
-    def _put(self, key: object, report: _Report) -> None:
-        if key is None:
-            self._number += 1
-            key = self._number
-            if len(self._waiting) >= MOST_WAITING:
-                metrics.DROPPED.labels(report.topic).inc()
-                return
-        self._waiting.pop(key, None)
-        self._waiting[key] = report
+    def _tell(self, report: _Report) -> None:
+        assert report.key is not None
+        self._statuses.pop(report.key, None)
+        self._statuses[report.key] = report
+        self._news.set()
+
+    def _put(self, report: _Report) -> None:
+        if len(self._others) >= MOST_WAITING:
+            metrics.DROPPED.labels(report.topic).inc()
+            return
+        self._others.append(report)
         self._news.set()
 
     def _next(self) -> _Report | None:
-        for key in self._waiting:
-            return self._waiting.pop(key)
-        return None
+        """What happened before how things stand: a status told late is told newer."""
+        if self._others:
+            return self._others.popleft()
+        return self._statuses.pop(next(iter(self._statuses))) if self._statuses else None
 
     async def _send(self, report: _Report) -> None:
         await self._publish(

@@ -15,6 +15,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from chassis import logs
 from chassis.dead_letters import count, dead_letter_of
 from chassis.kafka.broker import Publish
+from chassis.kafka.closing import closed
 from chassis.kafka.errors import kafka_errors
 from chassis.probes import Readiness
 from chassis.record import Record
@@ -28,6 +29,7 @@ SUBSCRIPTIONS = "Subscriptions"
 """The condition of readiness: the desired state of all owned partitions is known."""
 _POLL_MS = 200
 _ASK_WITHIN_S = 30.0
+_LEAVE_WITHIN_S = 2.0
 
 _log = logs.get("ingest_ws.subscriptions")
 
@@ -61,7 +63,8 @@ class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
             while not stop.is_set:
                 await persistently(lambda: self._poll(consumer, ready, stop), ready, stop)
         finally:
-            await consumer.stop()
+            # Who cannot say that it leaves has left when its session ends.
+            await closed(consumer.stop(), _LEAVE_WITHIN_S)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """A rebalance has begun: what we have is served until the new assignment is known."""

@@ -32,6 +32,7 @@ NEVER = 1 << 62
 MOST_HOPS = 5
 LARGEST_PAGE = 2 * 1024 * 1024
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+_COOKIES = re.compile(r"[\x20-\x7e]+")
 _TOKEN = re.compile(rb'"auth_token"\s*:\s*"([A-Za-z0-9_.=-]{8,8192})"')
 
 _log = logs.get("ingest_ws.tokens")
@@ -59,9 +60,9 @@ class Tokens:
         self._failed: tuple[str, Unauthorized | Unavailable, int] | None = None
         """The cookies used, what came of it, and until when that stands without asking again."""
 
-    def forget_failure(self) -> None:
-        """Ask again, though the same cookies were refused: a person wants it."""
-        self._failed = None
+    def forget(self) -> None:
+        """Ask again, though the same cookies, or the token they gave, were refused: a person wants it."""
+        self._failed = self._fetched = None
 
     async def current(self) -> str:
         """The token for a new connection, or to be sent again on one that lives.
@@ -80,6 +81,8 @@ class Tokens:
 
     async def _of_cookies(self, cookies: str) -> str:
         now = self._now_ms()
+        if not _COOKIES.fullmatch(cookies):
+            raise Unauthorized("the session cookies hold what no header may: characters beyond ASCII, or a line's end")
         if self._fetched is not None:
             used, token, ends_at = self._fetched
             if used == cookies and now < ends_at - RENEW_BEFORE_MS:
@@ -107,7 +110,7 @@ class Tokens:
         try:
             async with asyncio.timeout(FETCH_WITHIN_S), httpx.AsyncClient(timeout=FETCH_WITHIN_S) as http:
                 page = await self._page(http, cookies)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise Unavailable("TradingView's sign-in", f"{type(error).__name__}") from None
         found = _TOKEN.search(page)
         if found is None:
@@ -120,9 +123,7 @@ class Tokens:
             headers = {"Cookie": cookies, "User-Agent": USER_AGENT, "Accept": "text/html"}
             async with http.stream("GET", url, headers=headers) as answer:
                 if answer.is_redirect:
-                    url = urljoin(url, answer.headers.get("location", ""))
-                    if not self._is_theirs(url):
-                        raise Unauthorized("the session cookies led to a page of somebody else")
+                    url = self._redirected(url, answer.headers.get("location", ""))
                     continue
                 if answer.status_code in {401, 403}:
                     raise Unauthorized(f"the page of the account was answered {answer.status_code}")
@@ -137,6 +138,17 @@ class Tokens:
                         raise Unauthorized(f"the page of the account is longer than {LARGEST_PAGE} bytes")
                 return bytes(page)
         raise Unauthorized(f"the page of the account was redirected more than {MOST_HOPS} times")
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Where a redirect leads, if the cookies may be shown there."""
+        try:
+            url = urljoin(url, location)
+            is_theirs = self._is_theirs(url) and (urlsplit(url).port or 1) > 0
+        except ValueError:
+            raise Unauthorized("the page of the account was redirected to what is no address") from None
+        if not is_theirs:
+            raise Unauthorized("the session cookies led to a page of somebody else")
+        return url
 
     def _is_theirs(self, url: str) -> bool:
         """Whether a redirect stays with the same site (`fr.` for `www.`), and as secure: it gets the cookies."""

@@ -66,7 +66,7 @@ def build(settings: ApiSettings, stop: Stop) -> FastAPI:
         async with AsyncExitStack() as resources:
             resources.push_async_callback(mongo_client.close)
             resources.push_async_callback(redis_client.aclose)
-            resources.push_async_callback(broker.stop)
+            resources.push_async_callback(kafka.close, broker)
             resources.push_async_callback(background.close)
             background.spawn(use_kafka())
             background.spawn(watch(MONGODB, store.ping, ready, stop))

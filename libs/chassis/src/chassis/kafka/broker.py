@@ -7,6 +7,7 @@ from typing import Protocol
 
 from faststream.kafka import KafkaBroker
 
+from chassis.kafka.closing import closed
 from chassis.kafka.errors import KAFKA, kafka_errors
 from chassis.probes import Readiness
 from chassis.settings import KafkaSettings
@@ -14,6 +15,9 @@ from chassis.stop import Stop
 from chassis.waiting import persistently
 
 PUBLISH_WITHIN_S = 30.0
+GRACE_S = 10.0
+"""How long handlers may take to end what they have begun."""
+CLOSE_WITHIN_S = GRACE_S + 2.0
 _WATCH_EVERY_S = 5.0
 
 
@@ -44,7 +48,7 @@ def build_broker(settings: KafkaSettings, client_id: str) -> KafkaBroker:
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
-        graceful_timeout=10.0,
+        graceful_timeout=GRACE_S,
         apply_types=False,
         logger=logging.getLogger("chassis.kafka.faststream"),
         log_level=logging.DEBUG,
@@ -64,6 +68,11 @@ async def start(broker: KafkaBroker, ready: Readiness, stop: Stop) -> None:
 
     await persistently(attempt, ready, stop)
     ready.set(KAFKA, True)
+
+
+async def close(broker: KafkaBroker, within_s: float = CLOSE_WITHIN_S) -> None:
+    """Stop it, handlers that are at work included, and disconnect; in time also while Kafka is away."""
+    await closed(broker.stop(), within_s)
 
 
 async def watch(broker: KafkaBroker, ready: Readiness, stop: Stop) -> None:

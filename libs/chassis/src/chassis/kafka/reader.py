@@ -7,6 +7,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from chassis.kafka.closing import closed
 from chassis.kafka.errors import KAFKA, kafka_errors
 from chassis.record import Record
 from chassis.stop import Stop
@@ -14,6 +15,7 @@ from contracts.errors import Unavailable
 
 _POLL_MS = 200
 _START_WITHIN_S = 30.0
+_CLOSE_WITHIN_S = 2.0
 
 
 class TopicReader:
@@ -43,14 +45,14 @@ class TopicReader:
                     self._consumer.assign(self._partitions)
                     await self._consumer.seek_to_beginning(*self._partitions)
             except BaseException:
-                await self._consumer.stop()
+                await closed(self._consumer.stop(), _CLOSE_WITHIN_S)
                 raise
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await closed(self._consumer.stop(), _CLOSE_WITHIN_S)
 
     async def to_end(self, *, within_s: float = 60.0) -> AsyncIterator[list[Record]]:
         """Batches of records up to the end as it is at the call; `Unavailable` if that is not reached in time."""

@@ -12,7 +12,7 @@ from chassis import logs
 from chassis import mongo as mongodb
 from chassis import redis as cache
 from chassis.kafka.batches import Consuming, subscribe
-from chassis.kafka.broker import build_broker, publisher, start, watch
+from chassis.kafka.broker import build_broker, close, publisher, start, watch
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness
@@ -68,7 +68,7 @@ async def _store(
     cached, forming = CachedSeries(redis), FormingStore(redis)
     bars = BarStore(db[OHLCV], cached)
     broker = build_broker(settings, NAME)
-    resources.push_async_callback(broker.stop)
+    resources.push_async_callback(close, broker)
     consuming = Consuming(publisher(broker), ready, stop)
     most = settings.sink_batch_records
     subscribe(broker, [topics.BARS.name], BARS_GROUP, bars.handle, consuming, max_records=most)

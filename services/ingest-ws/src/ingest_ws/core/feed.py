@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from contracts import wire
+from contracts.errors import BadData
 from contracts.marks import Hears
 from contracts.symbols import SymbolId
 from contracts.topics import partition_of
@@ -19,19 +20,34 @@ from tradingview.live import LiveFields
 
 HAND_OVER_MS = 5_000
 """So long an owner goes on that has to give a partition away: the next one hears by then."""
+HAND_OVER_SYMBOL_MS = 1.5
+"""And so much longer for each symbol beyond `FEW`: the next one opens its connections one by one."""
+FEW = 200
+LONGEST_HAND_OVER_MS = 12_000
+LAST_MARK_MS = 5_000
+"""Within which a partition that was given away must take what there was still to say of it."""
 REPEAT_MS = 3_600_000
 """A log keeps its records for days: what it says once, of a run that lives for longer, would be gone with them."""
 GIVEN_UP_MS = 5_000
 """After such an absence (half of the group's session timeout) others may have our partitions, and sockets are stale."""
 
 
+class Ear:
+    """The connection of a symbol, as far as the feed knows it: `heard_until` is when its last packet came."""
+
+    __slots__ = ("heard_until",)
+
+    def __init__(self, heard_until: int) -> None:
+        self.heard_until = heard_until
+
+
 class Served:
     """A symbol that this process serves: its feed, where its ticks go, and why the provider refuses it.
 
-    `heard_at`: since when it is heard, while it is.
+    `heard_at`: since when it is heard, while it is; `ear`: over which connection.
     """
 
-    __slots__ = ("error", "feed", "heard_at", "key", "name", "partition")
+    __slots__ = ("ear", "error", "feed", "heard_at", "key", "name", "partition")
 
     def __init__(self, identity: SymbolId, partition: int, sequencer: Sequencer) -> None:
         self.name = str(identity)
@@ -40,6 +56,11 @@ class Served:
         self.feed = SymbolFeed(identity, sequencer)
         self.error: str | None = None
         self.heard_at = 0
+        self.ear: Ear | None = None
+
+    def heard_until(self, now: int) -> int:
+        """Up to when it was heard for certain: who is silent may be gone."""
+        return now if self.ear is None else min(now, self.ear.heard_until)
 
 
 class Feed:
@@ -62,6 +83,8 @@ class Feed:
         self._logs: dict[int, PartitionLog] = {}
         self._leaving: dict[int, int] = {}
         """The partitions that are somebody else's by now, and until when we go on with them."""
+        self._closing: dict[int, int] = {}
+        """The partitions that are given away but for a last mark, and until when that may take."""
         self._members: dict[int, dict[str, Served]] = {}
         self._repeated: dict[int, int] = {}
         self._held: dict[str, Served] = {}
@@ -79,7 +102,12 @@ class Feed:
     @property
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours: without those that we give away."""
-        return frozenset(self._logs.keys() - self._leaving.keys())
+        return frozenset(self._logs.keys() - self._leaving.keys() - self._closing.keys())
+
+    @property
+    def hand_over_ms(self) -> int:
+        """How long who gives partitions away goes on with them."""
+        return min(HAND_OVER_MS + int(HAND_OVER_SYMBOL_MS * max(0, len(self.symbols) - FEW)), LONGEST_HAND_OVER_MS)
 
     @property
     def lost_ticks(self) -> int:
@@ -91,20 +119,23 @@ class Feed:
         return sum(log.waiting for log in self._logs.values())
 
     def assign(self, assigned: Collection[int], now: int, *, is_anew: bool = True) -> list[str]:
-        """These partitions are ours: a new one begins; one that is not among them any more goes on for `HAND_OVER_MS`.
+        """These partitions are ours: a new one begins; one that is not among them any more goes on for `hand_over_ms`.
 
         That time begins again when everything is assigned anew: the next owner may be another by then. Call it also
         without that, for time to pass. The symbols that are not served any more.
         """
+        for partition, until in list(self._closing.items()):
+            if partition in assigned or until <= now or self._logs[partition].is_spent:
+                self._forget(partition)
         for partition in sorted(assigned):
             self._leaving.pop(partition, None)
             if partition not in self._logs:
                 self._own(partition, now)
-        for partition in self._logs.keys() - set(assigned):
+        for partition in self._logs.keys() - set(assigned) - self._closing.keys():
             if is_anew or partition not in self._leaving:
-                self._leaving[partition] = now + HAND_OVER_MS
+                self._leaving[partition] = now + self.hand_over_ms
         due = sorted(partition for partition, until in self._leaving.items() if until <= now)
-        return [name for partition in due for name in self._disown(partition)]
+        return [name for partition in due for name in self._disown(partition, now)]
 
     def _own(self, partition: int, now: int) -> None:
         """The partition is ours from now on: its first run begins, deaf."""
@@ -112,16 +143,24 @@ class Feed:
         self._members[partition] = {}
         self._repeated[partition] = now
 
-    def _disown(self, partition: int) -> list[str]:
-        """The partition is somebody else's: its run just ends. The symbols that are not served any more."""
+    def _disown(self, partition: int, now: int) -> list[str]:
+        """The partition is somebody else's: a last mark says how far its symbols were heard, which are returned."""
         del self._leaving[partition]
-        gone = list(self._members[partition])
-        for name in gone:
-            self._drop(self.symbols[name])
+        self._closing[partition] = now + LAST_MARK_MS
+        gone = list(self._members[partition].values())
+        for served in gone:
+            self._put(served, served.feed.flush(), now)
+            if served.feed.is_heard:
+                self._logs[partition].say(served.name, Hears.DEAF, served.heard_until(now))
+            self._drop(served)
+        return [served.name for served in gone]
+
+    def _forget(self, partition: int) -> None:
+        """There is nothing more to say in a partition that was given away, or no way to say it."""
+        del self._closing[partition]
         self._logs[partition].abandon()
         self._lost_before += self._logs[partition].lost_ticks
         del self._logs[partition], self._members[partition]
-        return gone
 
     def want(self, partition: int, wanted: Collection[SymbolId], now: int) -> tuple[list[str], list[str]]:
         """The symbols to be served in an owned partition: those that join and those that leave."""
@@ -131,37 +170,50 @@ class Feed:
         members = self._members[partition]
         left = [name for name in members if name not in names]
         for name in left:
-            self._put(self.symbols[name], self.symbols[name].feed.flush(), now)
-            self._drop(self.symbols[name])
-            self._logs[partition].say(name, Hears.LEFT, now)
+            served = self.symbols[name]
+            self._put(served, served.feed.flush(), now)
+            self._drop(served)
+            self._logs[partition].say(name, Hears.LEFT, served.heard_until(now))
         joined = [name for name in names if name not in members]
         self.version += bool(joined)
         for name in joined:
             members[name] = self.symbols[name] = Served(names[name], partition, self._sequencer)
         return joined, left
 
-    def changed(self, name: str, said: LiveFields | Mapping[str, Any], now: int) -> None:
-        """A message about a symbol; `BadData` if it makes no sense. One that is not served is passed over."""
+    def changed(self, name: str, said: LiveFields | Mapping[str, Any], now: int) -> BadData | None:
+        """A message about a symbol; what in it makes no sense, if anything. One that is not served is passed over."""
         served = self.symbols.get(name)
         if served is None:
-            return
+            return None
         served.error = None
-        ticks = served.feed.changed(said, now)
+        feed = served.feed
+        was_heard = feed.is_heard
+        ticks = feed.changed(said, now)
         self.changed_quotes.add(name)
         if ticks:
             self._put(served, ticks, now)
-        if served.feed.held:
+        if feed.held:
             self._held[name] = served
         elif name in self._held:
             del self._held[name]
+        if feed.is_heard is not was_heard:
+            if was_heard:
+                self._logs[served.partition].say(name, Hears.DEAF, served.heard_until(now))
+            else:
+                self._hear(served, now)
+        fault = feed.fault
+        if fault is not None:
+            feed.fault = None
+        return fault
 
     def completed(self, name: str, now: int) -> None:
-        """The snapshot of a symbol is complete: from the first one on it is heard."""
+        """The snapshot of a symbol is complete: from the first one on it is heard, if it told a price."""
         served = self.symbols.get(name)
         if served is None or served.feed.is_heard:
             return
         self._put(served, served.feed.completed(now), now)
-        self._hear(served, now)
+        if served.feed.is_heard:
+            self._hear(served, now)
         self.changed_quotes.add(name)
 
     def failed(self, name: str, reason: str, now: int) -> None:
@@ -218,13 +270,15 @@ class Feed:
     def take(self, partition: int, now: int, *, is_last: bool = False) -> Batch | None:
         """The next batch for an owned partition, see `PartitionLog.take`."""
         log = self._logs[partition]
-        if log.needs_restart:
+        if log.needs_restart(now):
             heard = [served for served in self._members[partition].values() if served.feed.is_heard]
             log.restart(now, [served.name for served in heard])
             for served in heard:
                 served.heard_at = now
                 self._put(served, served.feed.rebase(now), now)
                 self._held.pop(served.name, None)
+        if partition in self._closing:
+            return None if log.is_spent else log.take(now, None, is_last=True)
         self._repeat(partition, log, now)
         held_since = self._held_since(partition) if is_last or log.is_due(now) else None
         return log.take(now, held_since, is_last=is_last)

@@ -43,29 +43,41 @@ class Rest(msgspec.Struct):
     delay: int | None = None
 
 
-def read(changed: Mapping[str, Any]) -> tuple[LiveFields, Rest]:
-    """The fields of any message; `BadData` if one of them makes no sense."""
+def read(changed: Mapping[str, Any]) -> tuple[LiveFields, Rest, BadData | None]:
+    """The fields of any message, and the fault of the first that makes no sense: such a one has no value."""
     live: dict[str, Any] = {}
     rest = Rest({}, {})
+    fault: BadData | None = None
     for name, value in changed.items():
-        if name in LIVE_NUMBERS:
-            live[name] = _number(name, value)
-        elif name == "lp_time":
-            live[name] = _seconds(name, value)
-        elif name in FIGURES:
-            rest.figures[FIGURES[name]] = _number(name, value)
-        elif name in TEXTS:
-            target, longest = TEXTS[name]
-            rest.texts[target] = value[:longest] or None if isinstance(value, str) else None
-        elif name == "open_time":
-            opened = _seconds(name, value)
-            rest.open_day = None if opened is None else day_of_opening(opened)
-        elif name == "current_session":
-            rest.session = _PHASES.get(value, "unknown") if isinstance(value, str) else "unknown"
-        elif name == "update_mode":
-            seconds = delay_s(value)
-            rest.delay = seconds if seconds is None or seconds <= 86_400 else None
-    return LiveFields(**live), rest
+        try:
+            _read(name, value, live, rest)
+        except BadData as error:
+            fault = fault or error
+            if name in LIVE_NUMBERS or name == "lp_time":
+                live[name] = None
+            elif name in FIGURES:
+                rest.figures[FIGURES[name]] = None
+    return LiveFields(**live), rest, fault
+
+
+def _read(name: str, value: Any, live: dict[str, Any], rest: Rest) -> None:
+    if name in LIVE_NUMBERS:
+        live[name] = _number(name, value)
+    elif name == "lp_time":
+        live[name] = _seconds(name, value)
+    elif name in FIGURES:
+        rest.figures[FIGURES[name]] = _number(name, value)
+    elif name in TEXTS:
+        target, longest = TEXTS[name]
+        rest.texts[target] = value[:longest] or None if isinstance(value, str) else None
+    elif name == "open_time":
+        opened = _seconds(name, value)
+        rest.open_day = None if opened is None else day_of_opening(opened)
+    elif name == "current_session":
+        rest.session = _PHASES.get(value, "unknown") if isinstance(value, str) else "unknown"
+    elif name == "update_mode":
+        seconds = delay_s(value)
+        rest.delay = seconds if seconds is None or seconds <= 86_400 else None
 
 
 def ahead(last_time: int, now: int) -> BadData:

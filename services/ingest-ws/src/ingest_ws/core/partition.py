@@ -15,6 +15,7 @@ A change goes with the first mark whose `through` has reached its instant: the f
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -25,8 +26,12 @@ from contracts.topics import MARK_KEY
 from ingest_ws.core.clock import RunNumbers
 
 GRID_MS = 250
-MOST_TICKS = 1_200
+MOST_TICKS = 1_000
 """In one batch: a tick with its key is never larger than 800 bytes, so a batch has less than a broker's megabyte."""
+MOST_FAREWELLS = 4
+"""In one batch, which then holds nothing else: each may name a thousand symbols."""
+RESTART_MS = 1_000
+"""The least time between two runs: where there is no room for a baseline of each symbol, the next would end at once."""
 MOST_CHANGES = 1_000
 """Changes in one mark. Those before the last of several marks leave `through` where it was."""
 MOST_WAITING_CHANGES = 20_000
@@ -42,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(NamedTuple):
-    """Records for one append, in order: last marks of runs that are over, ticks, then at most one mark."""
+    """Records for one append, in order: ticks, then at most one mark; or last marks of runs that are over."""
 
     ticks: tuple[Entry, ...]
     mark: bytes | None
@@ -96,6 +101,7 @@ class PartitionLog:
 
     def _begin(self, now: int) -> None:
         self.run = self._runs.next(now)
+        self._begun = now
         self._through = min([now, *(entry.received_at for entry in self._queue)]) - 1
         self._lost_from: int | None = None
         self._has_failed = False
@@ -111,10 +117,16 @@ class PartitionLog:
         return len(self._queue)
 
     @property
-    def needs_restart(self) -> bool:
+    def is_spent(self) -> bool:
+        """Nothing waits to be sent or said, and no batch is under way."""
+        return not self._queue and self._taken is None and not self._changes and not self._farewells
+
+    def needs_restart(self, now: int) -> bool:
         """The run is over: a batch failed, or what came before a lost observation is in the log and vouched for."""
         if self._has_failed or self._lost_from is None:
             return self._has_failed
+        if now < self._begun + RESTART_MS:
+            return False
         return not self._queue and self._taken is None and self._through >= self._lost_from - 1
 
     def put(self, tick: wire.Tick, key: bytes, now: int) -> bool:
@@ -146,12 +158,15 @@ class PartitionLog:
         """
         if self._taken is not None:
             return None
+        if self._farewells:
+            self._taken = Batch((), None, tuple(islice(self._farewells, MOST_FAREWELLS)))
+            return self._taken
         queue = self._queue
         ticks = tuple([queue.popleft() for _ in range(min(len(queue), MOST_TICKS))])
         mark = self._mark(now, held_since) if is_last or self.is_due(now) else None
-        if not ticks and mark is None and not self._farewells:
+        if not ticks and mark is None:
             return None
-        self._taken = Batch(ticks, mark, tuple(self._farewells))
+        self._taken = Batch(ticks, mark)
         return self._taken
 
     def acknowledged(self) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from contracts import wire
+from contracts.errors import BadData
 from contracts.symbols import SymbolId
 from contracts.ticks import SessionPhase
 from ingest_ws.core.clock import Sequencer
@@ -76,9 +77,9 @@ class SymbolFeed:
 
     # fmt: off
     __slots__ = (
-        "_day", "_day_began", "_last_time", "_numbers", "_open_day", "_said", "_sequencer", "_stale_before",
-        "_texts", "_told_day", "_told_volume", "_turn", "_unclaimed", "delay", "held", "identity", "is_heard",
-        "last_sequence", "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates",
+        "_day", "_day_began", "_is_complete", "_last_time", "_numbers", "_open_day", "_said", "_sequencer",
+        "_stale_before", "_texts", "_told_day", "_told_volume", "_turn", "_unclaimed", "delay", "fault", "held",
+        "identity", "is_heard", "last_sequence", "last_tick_at", "last_tick_time", "phase", "quote_at", "stale_updates",
     )
     # fmt: on
 
@@ -95,7 +96,8 @@ class SymbolFeed:
         self._forget()
 
     def _forget(self) -> None:
-        self.is_heard = False
+        self.is_heard = self._is_complete = False
+        self.fault: BadData | None = None
         self.phase: str = SessionPhase.UNKNOWN.value
         self.delay = 0
         self.quote_at = 0
@@ -117,17 +119,18 @@ class SymbolFeed:
         return self.held[0].received_at if self.held else None
 
     def changed(self, said: LiveFields | Mapping[str, Any], now: int) -> list[wire.Tick]:
-        """A message about the symbol came at `now`. Raises `BadData` and changes nothing if it makes no sense."""
+        """A message about the symbol came at `now`. What in it makes no sense is `fault`, and has no value."""
         rest: Rest | None = None
         if isinstance(said, LiveFields):
             live = said
         else:
-            live, rest = read(said)
+            live, rest, self.fault = read(said)
         price, volume, last_time = live.lp, live.volume, live.lp_time
         if last_time is not UNSET and last_time is not None:
             if last_time * 1000 > now + AHEAD_MS:
-                raise ahead(last_time, now)
-            if last_time < self._stale_before and self.is_heard and self._is_of_known_day(rest):
+                self.fault = ahead(last_time, now)
+                last_time = None
+            elif last_time < self._stale_before and self.is_heard and self._is_of_known_day(rest):
                 self.stale_updates += 1
                 price, volume, last_time = UNSET, UNSET, None
         else:
@@ -165,7 +168,9 @@ class SymbolFeed:
             if last_time > present:
                 # A time ahead of us silences no true one that follows.
                 self._stale_before = present
-        if not (has_time or is_news) or not self.is_heard or numbers.price is None:
+        if numbers.price is None or not self.is_heard:
+            return self._unknown(now)
+        if not (has_time or is_news):
             return []
         observed = self._observe(now, known_time or 0, last_time if has_time else None, has_price)
         if has_time and has_price and not self.held:
@@ -175,11 +180,22 @@ class SymbolFeed:
         return self._pair(observed)
 
     def completed(self, now: int) -> list[wire.Tick]:
-        """A snapshot is complete. The first one makes the symbol heard, and is the baseline of what follows."""
-        if self.is_heard:
+        """A snapshot is complete. The first one makes the symbol heard, and is the baseline of what follows.
+
+        Where it told no price, the first that comes does.
+        """
+        self._is_complete = True
+        if self.is_heard or self._numbers.price is None:
             return []
         self.is_heard = True
         return self._baseline(now)
+
+    def _unknown(self, now: int) -> list[wire.Tick]:
+        """A message came while no price is known, or before the snapshot was complete."""
+        if self.is_heard:
+            self.is_heard = False
+            return self.flush()
+        return self.completed(now) if self._is_complete else []
 
     def rebase(self, now: int) -> list[wire.Tick]:
         """What was held, and the present state as a baseline: something before it may have been lost."""
