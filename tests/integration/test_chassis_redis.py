@@ -55,3 +55,11 @@ async def test_best_effort_gives_results_and_goes_on_without_redis_counting_and_
             await there.set("chassis:test", json.dumps(1), ex=5)
             assert await best_effort(there.get("chassis:test")) == b"1"
     assert [line["event"] for line in said] == ["going on without", "answers again"]
+
+
+async def test_best_effort_goes_on_without_a_redis_that_refuses(parts: Parts) -> None:
+    best_effort, before = BestEffort(), failures()
+    async with client(settings(parts.redis), "test") as cache:
+        await cache.set("chassis:test", "text", ex=5)
+        assert await best_effort(cache.incr("chassis:test")) is None
+    assert failures() == before + 1

@@ -64,6 +64,34 @@ async def test_a_refused_handshake_stops_the_feed_until_it_is_started_again(
     assert "TRADINGVIEW_AUTH_TOKEN" in (event.reason or "")
 
 
+@pytest.mark.parametrize("place", ["ws://127.0.0.1:{port}/elsewhere", "https://127.0.0.1/", "ws://["])
+async def test_a_redirect_is_a_refusal_and_nobody_else_is_shown_a_token(parts: Parts, prefix: str, place: str) -> None:
+    topics = topics_of(prefix)
+    reached: list[str] = []
+
+    def redirect(socket: ServerConnection, request: Request) -> Response:
+        response = socket.respond(HTTPStatus.FOUND, "over there\n")
+        response.headers["Location"] = place.format(port=elsewhere.sockets[0].getsockname()[1])
+        return response
+
+    async def reach(socket: ServerConnection) -> None:
+        reached.append("somebody else")
+
+    before = refusals("refused")
+    async with (
+        serve_websockets(reach, "127.0.0.1", 0) as elsewhere,
+        serve_websockets(reach, "127.0.0.1", 0, process_request=redirect) as server,
+        wishes(parts, topics) as desired,
+    ):
+        port = next(iter(server.sockets)).getsockname()[1]
+        await desired.want(NAME)
+        async with ingest(settings_of(parts, prefix, f"ws://127.0.0.1:{port}/socket.io/websocket"), topics):
+            async with asyncio.timeout(30):
+                while refusals("refused") < before + 2:
+                    await asyncio.sleep(0.05)
+    assert not reached
+
+
 async def test_a_bad_token_stops_the_feed_and_is_named_nowhere(
     parts: Parts, prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

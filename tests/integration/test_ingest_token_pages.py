@@ -83,6 +83,12 @@ async def test_a_site_that_has_had_too_much_or_is_away_is_waited_for(
         await tokens_of(simulator.http_url, simulator.sign_in.cookies()).current()
 
 
+@pytest.mark.parametrize("cookies", ["sessionid=\N{RIGHT SINGLE QUOTATION MARK}", "\ufeffsessionid=x", "a=b\nc=d"])
+async def test_cookies_that_no_header_may_hold_are_for_a_person_to_mend(cookies: str) -> None:
+    with pytest.raises(Unauthorized, match="no header may"):
+        await tokens_of("http://127.0.0.1:1", cookies).current()
+
+
 @pytest.mark.parametrize(
     ("head", "body", "said"),
     [
@@ -90,6 +96,8 @@ async def test_a_site_that_has_had_too_much_or_is_away_is_waited_for(
         ("200 OK\r\ncontent-type: text/html", b" " * (tokens.LARGEST_PAGE + 1) + PAGE, "longer than"),
         ("200 OK\r\ncontent-type: text/html", b"<html>a captcha</html>", "not logged in"),
         ("302 Found\r\nlocation: http://localhost/", b"", "somebody else"),
+        ("302 Found\r\nlocation: http://[oops", b"", "is no address"),
+        ("302 Found\r\nlocation: http://127.0.0.1:99999999/", b"", "is no address"),
     ],
 )
 async def test_what_is_no_page_of_the_account_is_for_a_person_to_mend(head: str, body: bytes, said: str) -> None:

@@ -178,6 +178,17 @@ def test_a_state_that_is_sent_again_later_is_an_observation() -> None:
     assert again == [QuoteChanged(ABC, SNAPSHOT, False, 2_000), SnapshotCompleted(ABC)]
 
 
+@pytest.mark.parametrize("phase", [["market"], {"market": 1}, 7, None])
+def test_a_phase_that_is_no_text_is_none(phase: object) -> None:
+    session = a_session(ABC)
+    session.receive(qsd(ABC, SNAPSHOT) + completed(ABC), 1_000)
+    session.receive(qsd(ABC, {"current_session": phase}), 1_100)
+    for n in range(60):
+        session.receive(qsd(ABC, {"lp": n}), 2_000 + 100 * n)
+    assert session.is_late(60_000)
+    assert session.expire(1_000_000)
+
+
 def test_a_snapshot_that_is_never_completed_ends_by_itself() -> None:
     session = a_session(ABC)
     session.receive(qsd(ABC, SNAPSHOT), 1_000)
