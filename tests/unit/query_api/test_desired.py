@@ -112,6 +112,16 @@ def test_a_symbol_that_is_served_but_not_wanted_is_shown_as_such() -> None:
     assert (body.wanted, body.states) == (0, {})
 
 
+def test_what_a_replica_said_that_is_gone_of_a_symbol_that_nobody_wants_is_not_shown() -> None:
+    statuses = Statuses()
+    for status in (report(OIL, "gone", SymbolState.LIVE, 1), report(BTC, "gone", SymbolState.LIVE, 1)):
+        statuses.apply(status.key, status.encode())
+    body = feed_status(Control(), wanted_of(BTC), statuses, SILENT_MS * 2)
+    assert [one.symbol for one in body.symbols] == ["BINANCE:BTCUSDT"]
+    empty = feed_status(Control(), Wanted(), statuses, SILENT_MS * 2)
+    assert (empty.symbols, empty.replicas) == ((), ())
+
+
 def test_a_tombstone_ends_a_status() -> None:
     statuses = Statuses()
     status = report(BTC, "a", SymbolState.LIVE, 1)

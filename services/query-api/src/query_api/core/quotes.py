@@ -47,14 +47,19 @@ def readable(raw: Mapping[SymbolId, bytes | None]) -> tuple[list[QuoteBody], lis
 
 
 def feed_status(control: Control, wanted: Wanted, statuses: Statuses, now: int) -> FeedStatusBody:
-    """The feed's status at an instant: symbols that are wanted or reported on by identity, replicas by name."""
-    latest: dict[str, int] = {}
+    """The feed's status at an instant: symbols that are wanted or reported on by identity, replicas by name.
+
+    What a replica that is gone said of a symbol that nobody wants is left out: nobody will ever take it back.
+    """
+    heard: dict[str, int] = {}
     for status in statuses.reports.values():
-        latest[status.replica] = max(status.at, latest.get(status.replica, 0))
-    alive = {replica for replica, at in latest.items() if now - at <= SILENT_MS}
+        heard[status.replica] = max(status.at, heard.get(status.replica, 0))
+    alive = {replica for replica, at in heard.items() if now - at <= SILENT_MS}
     reports: dict[SymbolId, list[SymbolStatus]] = {identity: [] for identity in wanted.subscriptions}
     for status in statuses.reports.values():
-        reports.setdefault(status.identity, []).append(status)
+        if status.replica in alive or status.identity in wanted:
+            reports.setdefault(status.identity, []).append(status)
+    latest = {status.replica: heard[status.replica] for told in reports.values() for status in told}
     symbols = tuple(
         _symbol(identity, reports[identity], alive, is_wanted=identity in wanted)
         for identity in sorted(reports, key=str)
