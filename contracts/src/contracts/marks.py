@@ -1,8 +1,8 @@
 """What the feed heard: marks in the tick log, and the one fold from marks to unheard stretches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, StringConstraints
 
@@ -70,15 +70,19 @@ Stretch = tuple[int, int]
 """`[start, end)` in milliseconds of receive time."""
 
 
+Piece = tuple[int, int, int | None]
+"""A run, from when it heard a symbol, and until when; None: up to the run's last `through`."""
+
+
 class _Piece:
     """A run's hearing of one symbol: `[start, end)`, or up to the run's last `through` while `end` is None."""
 
     __slots__ = ("end", "run", "start")
 
-    def __init__(self, run: int, start: int) -> None:
+    def __init__(self, run: int, start: int, end: int | None = None) -> None:
         self.run = run
         self.start = start
-        self.end: int | None = None
+        self.end = end
 
 
 class Hearing:
@@ -93,6 +97,31 @@ class Hearing:
         self._through: dict[int, int] = {}
         self._pieces: dict[str, list[_Piece]] = {}
         self._left: set[str] = set()
+
+    @classmethod
+    def restored(
+        cls, clock: int, through: Mapping[int, int], pieces: Mapping[str, Sequence[Piece]], left: Iterable[str]
+    ) -> Self:
+        """What `clock`, `through`, `pieces` and `is_left` told of another one."""
+        hearing = cls()
+        hearing.clock = clock
+        hearing._through = dict(through)
+        hearing._pieces = {symbol: [_Piece(*piece) for piece in found] for symbol, found in pieces.items()}
+        hearing._left = set(left)
+        return hearing
+
+    @property
+    def through(self) -> Mapping[int, int]:
+        """Up to which instant each run has vouched."""
+        return self._through
+
+    def pieces(self, symbol: str) -> list[Piece]:
+        """Which run heard a symbol when, in the order in which they said so; empty for one that is not remembered."""
+        return [(piece.run, piece.start, piece.end) for piece in self._pieces.get(symbol, ())]
+
+    def is_left(self, symbol: str) -> bool:
+        """Whether it was said that nobody wants the symbol any more."""
+        return symbol in self._left
 
     def apply(self, mark: MarkLike, timestamp: int) -> int:
         """Take the next mark of the log with its record timestamp; the new clock."""

@@ -69,6 +69,48 @@ def test_any_batch_split_gives_the_same_records_byte_for_byte(log: Log, batch: i
     assert encoded(issues_of(log, batch)) == encoded(issues_of(log))
 
 
+def committed_with_crashes(log: Log, seed: int) -> list[Issue]:
+    """What a process commits that saves its state now and then with what it issued, and dies now and then.
+
+    Another one goes on from the state that was saved last, at its position, whatever was taken since.
+    """
+    rnd = random.Random(seed)
+    fold, position = PartitionFold(Rules()), 0
+    committed: list[Issue] = []
+    changelog: dict[bytes, bytes] = {}
+    open_issues: list[Issue] = []
+    while position < len(log):
+        taken = log[position : position + rnd.randrange(1, 40)]
+        fold.feed(taken)
+        position += len(taken)
+        open_issues += fold.take()
+        if rnd.random() < 0.3 or position == len(log):
+            for name, value in fold.save(position):
+                if value is None:
+                    changelog.pop(name, None)
+                else:
+                    changelog[name] = value
+            committed += open_issues
+            open_issues = []
+        if rnd.random() < 0.2 and changelog:
+            fold, position = PartitionFold.restored(Rules(), changelog)
+            open_issues = []
+    return committed
+
+
+@given(logs(), st.integers(0, 1 << 32))
+@settings(max_examples=60, deadline=None)
+def test_any_transaction_boundary_and_any_crash_point_give_the_same_records(log: Log, seed: int) -> None:
+    assert encoded(committed_with_crashes(log, seed)) == encoded(issues_of(log))
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=60, deadline=None)
+def test_crashes_change_no_record_of_any_log(seed: int) -> None:
+    log = drawn_log(seed)
+    assert encoded(committed_with_crashes(log, seed)) == encoded(issues_of(log))
+
+
 @given(logs(), st.integers(0, 1 << 32))
 @settings(max_examples=60, deadline=None)
 def test_any_order_between_two_marks_gives_the_same_bars(log: Log, seed: int) -> None:

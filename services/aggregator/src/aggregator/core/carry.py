@@ -1,27 +1,10 @@
-"""What one minute of a symbol hands to the next: cumulative volume and the day's extremes; and a minute's bar by it."""
+"""A minute's bar, given what the minutes before it hand on, and what it hands to the next."""
 
 from collections.abc import Callable
 
-import msgspec
-
 from aggregator.core.longer import Values
-from aggregator.core.minute import Minute, Move
+from aggregator.core.minute import Carry, Minute, Move
 from contracts.bars import volume_units
-
-
-class Carry(msgspec.Struct, frozen=True, gc=False):
-    """How far a trading day's cumulative volume had come (1e-8; None: unknown), and what of it no bar may claim.
-
-    `top` and `bottom` are the extremes of the bars of `top_day`.
-    """
-
-    day: int
-    reached: int | None
-    residual: int
-    top_day: int
-    top: float
-    bottom: float
-
 
 Judge = Callable[[Move], bool]
 """Whether what a counter moved is residual."""

@@ -1,12 +1,13 @@
 """The fold of one partition of the tick log: ticks open and change minutes, marks close them and every longer bar."""
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
+from aggregator.core import saved
 from aggregator.core.gaps import NEVER, Gaps
 from aggregator.core.longer import Chain, Ending, Level, Part, Values
 from aggregator.core.minute import Minute, Move
@@ -14,7 +15,7 @@ from aggregator.core.rules import Rules
 from aggregator.core.symbol import Issued, Symbol
 from contracts import wire
 from contracts.bars import Origin, volume_of, volume_units
-from contracts.intervals import DAY, MINUTE
+from contracts.intervals import DAY, MINUTE, Interval
 from contracts.marks import Hearing
 from contracts.symbols import SymbolId
 
@@ -70,8 +71,81 @@ class PartitionFold:
         """Symbols with a closed minute whose residual is not certain yet, and when it will be."""
         self._next: dict[int, int] = {}
         self._due = NEVER
+        self._since: dict[str, int] = {}
+        """Intervals whose bars are whole only from an instant on."""
+        self._gone: list[bytes] = []
+        """Symbols that are known no more since the last call of `save`."""
         self.issues: list[Issue] = []
         """What was issued and not taken yet, in order."""
+
+    @classmethod
+    def restored(cls, rules: Rules, records: Mapping[bytes, bytes]) -> tuple[Self, int]:
+        """A fold that goes on from what `save` told of another one, and the offset to go on at.
+
+        `records`: the newest value of each key. Raises `StateError`.
+        """
+        fold = cls(rules)
+        if saved.HEADER_KEY not in records:
+            raise saved.StateError(f"the state has {len(records)} records and no header; {saved.ANEW}")
+        header = saved.decode_header(records[saved.HEADER_KEY])
+        built = tuple(Interval(name) for name in header.intervals)
+        fold._since = {name: at for name, at in header.since.items() if Interval(name) in rules.intervals}
+        fold._since |= {i.value: header.clock for i in rules.intervals if i not in built}
+        fold._next = header.next
+        heard = {}
+        for key, value in records.items():
+            if key[:1] == saved.HEARD_KEY:
+                heard[key[1:].decode()] = saved.decode_hearing(value)
+            elif key != saved.HEADER_KEY:
+                symbol = saved.decode_symbol(key, value, built, fold._chain)
+                if symbol.delay_ms in header.next and symbol.name not in header.moved:
+                    symbol.floor = max(symbol.floor, header.next[symbol.delay_ms] - MINUTE)
+                fold._symbols[key] = symbol
+        fold._sorted = sorted(fold._symbols.values(), key=lambda symbol: symbol.name)
+        fold._hearing = Hearing.restored(
+            header.clock,
+            header.through,
+            {name: hearing.pieces for name, hearing in heard.items() if hearing.pieces},
+            [name for name, hearing in heard.items() if hearing.is_left],
+        )
+        fold._gaps.restore(heard, header.waiting)
+        fold._changed = {name: fold._symbols[name.encode()] for name in header.changed}
+        fold._moved = {name: fold._symbols[name.encode()] for name in header.moved}
+        fold._unjudged = header.unjudged
+        fold._plan()
+        return fold, header.position
+
+    def save(self, position: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """What has changed since the last call, as records of the changelog; None: a key that is no more.
+
+        `position`: the offset of the first record that the fold has not taken. The header comes last.
+        """
+        yield from ((key, None) for key in self._gone)
+        self._gone.clear()
+        current = self._current
+        for key, symbol in self._symbols.items():
+            minute = current.get(key)
+            if symbol.is_changed or (minute is not None and isinstance(minute.last, wire.Tick)):
+                symbol.is_changed = False
+                yield key, saved.encode_symbol(symbol, self._chain)
+        for name in sorted(self._gaps.touched):
+            key, hearing = saved.HEARD_KEY + name.encode(), self._gaps.saved(name, self._hearing)
+            yield key, None if hearing is None else saved.encode(hearing)
+        self._gaps.touched.clear()
+        header = saved.Header(
+            saved.FORMAT,
+            position,
+            tuple(interval.value for interval in self._rules.intervals),
+            self._since,
+            self.clock,
+            dict(self._hearing.through),
+            self._next,
+            sorted(self._changed),
+            sorted(self._moved),
+            self._unjudged,
+            self._gaps.waiting,
+        )
+        yield saved.HEADER_KEY, saved.encode(header)
 
     @property
     def clock(self) -> int:
@@ -180,6 +254,7 @@ class PartitionFold:
             self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future"))
             return
         symbol = self._symbols.get(key) or self._join(key, tick)
+        symbol.is_changed = True
         minute = self._minute(symbol, key, tick, timestamp)
         if minute is None:
             return
@@ -199,7 +274,7 @@ class PartitionFold:
         symbol.received = max(symbol.received, tick.received_at)
 
     def _join(self, key: bytes, tick: wire.Tick) -> Symbol:
-        symbol = Symbol(SymbolId(tick.exchange, tick.symbol), key, tick, self._chain)
+        symbol = Symbol.first_heard(SymbolId(tick.exchange, tick.symbol), key, tick, self._chain)
         self._symbols[key] = symbol
         insort(self._sorted, symbol, key=lambda member: member.name)
         if self.clock:
@@ -324,7 +399,7 @@ class PartitionFold:
             for label in sorted({level.open_time(minute.open_time, minute.bar_day) for minute in minutes}):
                 values, before = built[place][label], issued.get(label)
                 if before is None:
-                    if level.close_time(label) > symbol.floor:
+                    if level.close_time(label) > symbol.floor or label < self._since.get(level.name, 0):
                         continue
                     issued[label] = Issued(values)
                 elif before.values != values:
@@ -358,7 +433,18 @@ class PartitionFold:
         for symbol in members:
             symbol.settle(chain, limit, settled)
         if boundary % DAY == 0:
-            self._hearing.forget(boundary - REMEMBERED_MS)
+            self._forget(members, boundary)
+
+    def _forget(self, members: list[Symbol], boundary: int) -> None:
+        """Once a day: drop what was heard long ago, and symbols that nobody wants and of which nothing is open."""
+        self._gaps.touched.update(self._hearing.symbols)
+        self._hearing.forget(boundary - REMEMBERED_MS)
+        for symbol in members:
+            if symbol.is_empty and not self._hearing.is_wanted(symbol.name):
+                del self._symbols[symbol.key]
+                self._sorted.remove(symbol)
+                self._unjudged.pop(symbol.name, None)
+                self._gone.append(symbol.key)
 
     def _close_longer(self, members: list[Symbol], ending: list[Ending], delay_ms: int) -> None:
         """Close the bars of these levels, level by level. Those that ended earlier are issued: they need no minutes."""
@@ -406,6 +492,9 @@ class PartitionFold:
         """Issue every bar up to a label that has not been issued yet; how many."""
         issued = symbol.issued[place]
         due = [label for label in bars if label <= until and label not in issued]
+        if self._since and level.name in self._since:
+            due = [label for label in due if label >= self._since[level.name]]
+        symbol.is_changed = symbol.is_changed or bool(due)
         for label in sorted(due) if len(due) > 1 else due:
             issued[label] = Issued(bars[label])
             self._issue(symbol, level, label, bars[label], 0)

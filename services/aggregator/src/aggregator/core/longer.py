@@ -1,6 +1,6 @@
 """Longer bars under construction: which shorter bar each is made of, and how their values merge in time order."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from contracts.intervals import DAY, Interval
 
 
-class Values(msgspec.Struct, frozen=True, gc=False):
+class Values(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The values of a bar; `volume` in integers of 1e-8, None without one; tick times in milliseconds."""
 
     open: float
@@ -40,20 +40,27 @@ def merged(earlier: Values, later: Values) -> Values:
     )
 
 
-def source_of(interval: Interval, built: tuple[Interval, ...]) -> Interval:
-    """The longest built interval whose bars make up this one's exactly.
+MADE_OF = {
+    Interval.M3: Interval.M1,
+    Interval.M5: Interval.M1,
+    Interval.M15: Interval.M5,
+    Interval.M30: Interval.M15,
+    Interval.M45: Interval.M15,
+    Interval.H1: Interval.M30,
+    Interval.H2: Interval.H1,
+    Interval.H3: Interval.H1,
+    Interval.H4: Interval.H2,
+    Interval.D1: Interval.M1,
+    Interval.W1: Interval.D1,
+    Interval.MO1: Interval.D1,
+}
+"""Of whose bars each interval's are made exactly. Days are made of minutes: a trading day may begin at any of them."""
 
-    Days are made of minutes, because a trading day may begin at any of them; weeks and months of days.
-    """
-    if interval in {Interval.W1, Interval.MO1}:
-        return Interval.D1 if Interval.D1 in built else Interval.M1
-    step = interval.step_ms
-    if step is None:
-        return Interval.M1
-    parts = [
-        other for other in built if other.step_ms is not None and other.step_ms < step and step % other.step_ms == 0
-    ]
-    return parts[-1]
+
+def source_of(interval: Interval, built: Collection[Interval]) -> Interval:
+    """The nearest built interval that this one's bars are made of, however many between them are not built."""
+    source = MADE_OF[interval]
+    return source if source in built else source_of(source, built)
 
 
 class Part(NamedTuple):
@@ -110,6 +117,7 @@ class Chain:
     """The intervals that are built: 1m (`minute`) and the longer ones, each made of a shorter one."""
 
     def __init__(self, built: tuple[Interval, ...]) -> None:
+        self.built = built
         self.minute = Level(Interval.M1)
         self.longer = [Level(interval) for interval in built[1:]]
         levels = {level.interval: level for level in (self.minute, *self.longer)}
@@ -159,13 +167,15 @@ class RollUp:
             earlier = bars.get(label)
             bars[label] = values if earlier is None else merged(earlier, values)
 
-    def settle(self, index: int, level: Level, until: int) -> None:
-        """Every bar of the level whose label is at most `until` is settled as a whole."""
+    def settle(self, index: int, level: Level, until: int) -> bool:
+        """Every bar of the level whose label is at most `until` is settled as a whole; whether there was one."""
         bars = self.settled[index]
-        for label in sorted(label for label in bars if label <= until):
+        labels = sorted(label for label in bars if label <= until)
+        for label in labels:
             values = bars.pop(label)
             if level.parents:
                 self.add(level, label, label, values)
+        return bool(labels)
 
     def built(self, chain: Chain, places: list[int], minutes: list[Part]) -> dict[int, dict[int, Values]]:
         """The bars of these levels (with their sources) by label, given the minutes that are not settled, in order.

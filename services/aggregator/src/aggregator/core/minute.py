@@ -1,39 +1,79 @@
 """One minute of one symbol: what its ticks say of price and cumulative volume, in any order of arrival."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
+
+from aggregator.core.longer import Values
 from contracts import wire
 from contracts.bars import volume_units
 from contracts.intervals import DAY, MINUTE
 
-if TYPE_CHECKING:
-    from aggregator.core.carry import Carry
-    from aggregator.core.longer import Values
-
 Order = tuple[int, int, float]
 
 
-def order(tick: wire.Tick) -> Order:
+class Seen(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What matters of an observation once it is not the newest of its symbol any more."""
+
+    event_time: int
+    sequence: int
+    price: float
+    trading_day: int
+    received_at: int
+    day_high: float | None
+    day_low: float | None
+
+
+Observation = wire.Tick | Seen
+
+
+def seen(tick: Observation) -> Seen:
+    """An observation as it is kept."""
+    if isinstance(tick, Seen):
+        return tick
+    return Seen(
+        tick.event_time,
+        tick.sequence,
+        tick.price,
+        tick.trading_day,
+        tick.received_at,
+        tick.day_high,
+        tick.day_low,
+    )
+
+
+def order(tick: Observation) -> Order:
     """The place of an observation among those of its symbol; `lp_time` has seconds, within one the sequence decides."""
     return (tick.event_time // 1000, tick.sequence, tick.price)
 
 
-class Move:
+class Move(msgspec.Struct, gc=False, array_like=True):
     """What a counter moved between an observation received at `before` and a baseline at `received` (1e-8).
 
     It is `is_residual`, no bar's volume, if the symbol was unheard between them: marks that come later tell.
     `day`: the trading day of the counter. `is_told`: on a gap event.
     """
 
-    __slots__ = ("before", "day", "is_residual", "is_told", "received", "units")
+    before: int
+    received: int
+    units: int
+    day: int
+    is_residual: bool | None = None
+    is_told: bool = False
 
-    def __init__(self, before: int, received: int, units: int, day: int) -> None:
-        self.before = before
-        self.received = received
-        self.units = units
-        self.day = day
-        self.is_residual: bool | None = None
-        self.is_told = False
+
+class Carry(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How far a trading day's cumulative volume had come (1e-8; None: unknown), and what of it no bar may claim.
+
+    `top` and `bottom` are the extremes of the bars of `top_day`.
+    """
+
+    day: int
+    reached: int | None
+    residual: int
+    top_day: int
+    top: float
+    bottom: float
 
 
 class Minute:
@@ -75,14 +115,14 @@ class Minute:
         self.day = day
         self.delay = 0
         self.count = 0
-        self.first: wire.Tick | None = None
-        self.last: wire.Tick | Any = None
+        self.first: Observation | None = None
+        self.last: Observation | Any = None
         self.high = 0.0
         self.low = 0.0
         self.earliest = 0
         self.latest = 0
-        self.first_seen: wire.Tick | None = None
-        self.last_seen: wire.Tick | None = None
+        self.first_seen: Observation | None = None
+        self.last_seen: Observation | None = None
         self.cumulative = -1.0
         self.previous = -1.0
         self.previous_day = -1
@@ -123,6 +163,13 @@ class Minute:
         if self.last_seen is None or order(tick) > order(self.last_seen):
             self.last_seen = tick
 
+    def keep_seen(self) -> None:
+        """Keep of its observations what matters of them."""
+        if self.first is not None:
+            self.first, self.last = seen(self.first), seen(self.last)
+        if self.first_seen is not None and self.last_seen is not None:
+            self.first_seen, self.last_seen = seen(self.first_seen), seen(self.last_seen)
+
     def turn_day(self, day: int) -> None:
         """The trading day changed inside this minute: keep what the day before had reached."""
         if self.cumulative >= 0:
@@ -139,14 +186,14 @@ class Minute:
         elif self.previous_day < day < self.day:
             self.previous, self.previous_day = cumulative, day
 
-    def observations(self) -> tuple[wire.Tick, wire.Tick] | None:
+    def observations(self) -> tuple[Observation, Observation] | None:
         """The least and the greatest observation of the minute's trading day, baselines among them."""
         first, last, day = self.first, self.last, self.day
         if self.first_seen is None and first is not None and last is not None and first.trading_day == day:
             return (first, last) if last.trading_day == day else None
-        seen = [tick for tick in (first, self.first_seen, last, self.last_seen) if tick is not None]
-        seen = [tick for tick in seen if tick.trading_day == day]
-        return (min(seen, key=order), max(seen, key=order)) if seen else None
+        known = [tick for tick in (first, self.first_seen, last, self.last_seen) if tick is not None]
+        known = [tick for tick in known if tick.trading_day == day]
+        return (min(known, key=order), max(known, key=order)) if known else None
 
     def cumulative_units(self) -> int | None:
         """The greatest cumulative volume of the minute's day, as an integer of 1e-8."""

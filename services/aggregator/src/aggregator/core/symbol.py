@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Self
 
-from aggregator.core.carry import Carry, passed
+import msgspec
+
+from aggregator.core.carry import passed
 from aggregator.core.longer import Chain, Ending, Part, RollUp, Values
-from aggregator.core.minute import Minute, Move
+from aggregator.core.minute import Carry, Minute, Move
 from contracts import wire
 from contracts.bars import volume_units
 from contracts.symbols import SymbolId
@@ -14,14 +17,11 @@ Judge = Callable[["Symbol", Move], bool]
 """Whether what a counter moved is residual, as far as the marks tell."""
 
 
-class Issued:
+class Issued(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A longer bar that was issued and may be issued again."""
 
-    __slots__ = ("revision", "values")
-
-    def __init__(self, values: Values, revision: int = 0) -> None:
-        self.values = values
-        self.revision = revision
+    values: Values
+    revision: int = 0
 
 
 class Symbol:
@@ -29,30 +29,45 @@ class Symbol:
 
     `floor`: minutes that open before it are closed. `minutes` are open; `retained` are closed, and late ticks may still
     change them, in time order. `base` is carried into the oldest retained minute, `carry` out of the newest.
+    `is_changed`: since it was saved last, apart from what the newest tick of its current minute did.
     """
 
     __slots__ = (
-        "base", "carry", "delay_ms", "floor", "id", "issued", "key", "minutes", "name", "received",
+        "base", "carry", "delay_ms", "floor", "id", "is_changed", "issued", "key", "minutes", "name", "received",
         "retained", "roll_up", "sequence", "told",
     )  # fmt: skip
 
-    def __init__(self, identity: SymbolId, key: bytes, tick: wire.Tick, chain: Chain) -> None:
+    def __init__(self, identity: SymbolId, key: bytes, carry: Carry, chain: Chain) -> None:
         self.id = identity
         self.key = key
         self.name = str(identity)
-        self.delay_ms = tick.delay * 1000
+        self.delay_ms = 0
         self.floor = 0
         self.minutes: dict[int, Minute] = {}
         self.retained: dict[int, Minute] = {}
-        cumulative = tick.cumulative_volume
-        self.base = self.carry = Carry(
-            tick.trading_day, None if cumulative is None else volume_units(cumulative), 0, -1, 0.0, 0.0
-        )
+        self.base = self.carry = carry
         self.roll_up = RollUp(chain)
         self.issued: list[dict[int, Issued]] = [{} for _ in chain.longer]
         self.told = (0, 0)
-        self.sequence = tick.sequence
-        self.received = tick.received_at
+        self.sequence = 0
+        self.received = 0
+        self.is_changed = True
+
+    @classmethod
+    def first_heard(cls, identity: SymbolId, key: bytes, tick: wire.Tick, chain: Chain) -> Self:
+        """A symbol at its first tick: what its day had traded before is no bar's."""
+        cumulative = tick.cumulative_volume
+        reached = None if cumulative is None else volume_units(cumulative)
+        symbol = cls(identity, key, Carry(tick.trading_day, reached, 0, -1, 0.0, 0.0), chain)
+        symbol.delay_ms = tick.delay * 1000
+        symbol.sequence = tick.sequence
+        symbol.received = tick.received_at
+        return symbol
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is open or may still change."""
+        return not (self.minutes or self.retained or any(self.roll_up.settled) or any(self.issued))
 
     def all_minutes(self) -> Iterator[Minute]:
         """The minutes that may still change, closed ones first."""
@@ -90,14 +105,17 @@ class Symbol:
         if last is not None:
             self.sequence = max(self.sequence, last.sequence)
             self.received = max(self.received, last.received_at)
+        minute.keep_seen()
         minute.issued, self.carry = passed(self.carry, minute, partial(judge, self))
         minute.after = self.carry
+        self.is_changed = True
         return minute
 
     def revise(self, judge: Judge) -> list[tuple[Minute, Values]]:
         """Compute the retained minutes anew: those whose bars are not as they were issued, with what they are now."""
         changed = []
         carry = self.base
+        self.is_changed = True
         for minute in self.retained.values():
             values, carry = passed(carry, minute, partial(judge, self))
             minute.after = carry
@@ -114,15 +132,18 @@ class Symbol:
             if open_time >= limit:
                 break
             minute = retained.pop(open_time)
+            self.is_changed = True
             assert minute.after is not None
             self.base = minute.after
             if minute.issued is not None:
                 self.roll_up.add(chain.minute, open_time, minute.bar_day, minute.issued)
         for index, level, until in ending:
-            self.roll_up.settle(index, level, until)
+            if self.roll_up.settle(index, level, until):
+                self.is_changed = True
             issued = self.issued[index]
             for label in [label for label in issued if label <= until]:
                 del issued[label]
+                self.is_changed = True
 
     def retained_parts(self, since: int = 0) -> list[Part]:
         """The closed minutes with bars that may still change, from an instant on, as they were issued."""
@@ -149,6 +170,7 @@ class Symbol:
         fresh = [move for move in moves if not move.is_told and judge(self, move)]
         for move in fresh:
             move.is_told = True
+        self.is_changed = self.is_changed or bool(moves)
         return sum(move.units for move in fresh) if fresh else None
 
     def last_sequence(self) -> int:
