@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregator.engine.clients import GROUP
 from candlewick_local.parts import RealParts
 from contracts import topics
 from tests.support.processes import Process, Processes
-from tests.support.topics import by_partition, made_anew, read_all
+from tests.support.topics import by_partition, forget_group, made_anew, read_all
 
 PARTITIONS = 4
 TOPICS = (
     *(topics.TICKS, topics.TICKS.dead, topics.BARS, topics.BARS.dead),
-    *(topics.FORMING, topics.FORMING.dead, topics.TICKS_LATE),
+    *(topics.FORMING, topics.FORMING.dead, topics.TICKS_LATE, topics.FEED, topics.ROLLUP),
 )
 
 
@@ -54,6 +55,7 @@ class Aggregator:
 def aggregator(parts: RealParts, database: str, folder: Path) -> Iterator[Aggregator]:
     """Empty topics, and processes that end with the block."""
     made_anew(parts.kafka, TOPICS, PARTITIONS)
+    forget_group(parts.kafka, GROUP)
     settings = {"KAFKA_BOOTSTRAP_SERVERS": parts.kafka, "KAFKA_PARTITIONS": str(PARTITIONS)}
     with Processes(folder, settings).open() as processes:
         yield Aggregator(parts, database, processes)

@@ -51,6 +51,14 @@ class Process:
         """End it as a crash would."""
         self._child.kill()
 
+    def pause(self) -> None:
+        """Have it stand still (SIGSTOP): its connections stay open, and it does not know."""
+        self._child.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused one go on."""
+        self._child.signal(signal.SIGCONT)
+
     def stop(self, within_s: float = 20.0) -> int | None:
         """Ask it to end (SIGTERM); its exit code."""
         self._child.signal(signal.SIGCONT)

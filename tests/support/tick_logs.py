@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 from contracts import wire
@@ -71,18 +72,23 @@ class Writer:
         self.log.append((b"!", mark(self.now - 1, *changes, run=run), self.now + 5))
 
 
-def drawn_log(seed: int, minutes: int = 20) -> Log:
-    """A log of some minutes about the end of a month, and marks that close all of it.
+NAMES = ("SIM:A", "SIM:B", "SIM:C", "SIM:D", "SIM:E")
 
+
+def drawn_log(seed: int, minutes: int = 20, *, start: int | None = None, names: Sequence[str] = NAMES) -> Log:
+    """A log of some minutes, about the end of a month unless `start` is given, and marks that close all of it.
+
+    Of five symbols: the third has no volume, the fourth is delayed, the fifth changes its delay class now and then.
     Stragglers up to beyond the horizon, ticks put down twice, stretches unheard that are announced at once, back-dated
     or left by a run that was killed, owners that overlap, symbols that join, a delayed one and one that changes class.
     """
     rnd = random.Random(seed)
-    start = MONTH_END - rnd.randrange(30) * MINUTE
+    start = start or MONTH_END - rnd.randrange(30) * MINUTE
+    _, _, without_volume, delayed, changing = names
     markets = [
-        Market(f"SIM:{letter}", rnd, start - HOUR, start + 6 * HOUR, has_volume=letter != "C",
-               delay_s=900 if letter == "D" else 0)
-        for letter in "ABCDE"
+        Market(name, rnd, start - HOUR, start + minutes * MINUTE + 6 * HOUR, has_volume=name != without_volume,
+               delay_s=900 if name == delayed else 0)
+        for name in names
     ]  # fmt: skip
     joins = {market.name: start + (rnd.randrange(5) * MINUTE if rnd.random() < 0.3 else 0) for market in markets}
     writer = Writer(start)
@@ -118,7 +124,7 @@ def drawn_log(seed: int, minutes: int = 20) -> Log:
             writer.mark(run, *changes)
             writer.now += rnd.randrange(1, 400)
             writer.mark(before)
-        elif chance < 0.065 and market.name == "SIM:E":
+        elif chance < 0.065 and market.name == changing:
             market.delay_s = 900 - market.delay_s
         else:
             one = writer.tick(market)

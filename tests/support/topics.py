@@ -102,5 +102,24 @@ def made_anew(bootstrap: str, topics: Iterable[Topic], partitions: int) -> None:
     asyncio.run(_ensure(bootstrap, list(wanted.values()), partitions))
 
 
+def forget_group(bootstrap: str, group: str) -> None:
+    """Delete a group with its offsets: topics made anew would be read on from where the old ones were."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    deadline = time.monotonic() + _WITHIN_S
+    while True:
+        (future,) = admin.delete_consumer_groups([group]).values()
+        try:
+            future.result(timeout=10)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return
+            # Members that were killed stay until their session is over.
+            if error.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 async def _ensure(bootstrap: str, topics: list[Topic], partitions: int) -> None:
     await ensure_topics(bootstrap, topics, partitions, Readiness(), Stop())

@@ -44,10 +44,17 @@ FORMING = Topic(
     "market.forming.v1", None, _config(compacted=True, segment_ms="600000", min_cleanable_dirty_ratio="0.1")
 )
 TICKS_LATE = Topic("market.ticks.late.v1", None, _config(days=30))
+LARGEST_STATE = 8 * 1024 * 1024
+"""Bytes of a record of the engine's state, at most."""
 ROLLUP = Topic(
     "market.rollup.v1",
     None,
-    _config(compacted=True, segment_bytes=str(32 * 1024 * 1024), min_cleanable_dirty_ratio="0.1"),
+    _config(
+        compacted=True,
+        segment_bytes=str(32 * 1024 * 1024),
+        min_cleanable_dirty_ratio="0.1",
+        max_message_bytes=str(LARGEST_STATE),
+    ),
 )
 SUBSCRIPTIONS = Topic("market.subscriptions.v1", None, _config(compacted=True))
 CONTROL = Topic("market.control.v1", 1, _config(compacted=True))

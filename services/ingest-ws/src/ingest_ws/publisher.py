@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 from chassis import logs
 from chassis.kafka.closing import closed
@@ -33,10 +34,25 @@ GATHER_S = 0.005
 """How long a tick waits at most for others. A request costs as much as hundreds of ticks, and one is under way."""
 FOR_EVER_S = 10.0**9
 _RETRY_S = 0.5
+_UPDATE_EVERY_S = 0.2
 _CLOSE_WITHIN_S = 2.0
 _RETIRE_WITHIN_S = 30.0
 
 _log = logs.get("ingest_ws.publisher")
+
+
+def _pace_updates(client: AIOKafkaClient) -> None:
+    """While a partition has no leader the sender asks for metadata without a pause: 1,300 times a second, measured."""
+    update, loop = client._metadata_update, asyncio.get_running_loop()
+    updated_at = -_UPDATE_EVERY_S
+
+    async def update_paced(*arguments: object) -> object:
+        nonlocal updated_at
+        await asyncio.sleep(updated_at + _UPDATE_EVERY_S - loop.time())
+        updated_at = loop.time()
+        return await update(*arguments)
+
+    client._metadata_update = update_paced
 
 
 class TickPublisher:
@@ -71,6 +87,7 @@ class TickPublisher:
         # A batch that waits for its partition to have a leader again would be given up after the request's timeout, and
         # its sequence with it. No public setting parts the two.
         producer._message_accumulator._batch_ttl = FOR_EVER_S
+        _pace_updates(producer.client)
         with kafka_errors():
             try:
                 async with asyncio.timeout(30):

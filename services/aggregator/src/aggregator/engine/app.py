@@ -11,7 +11,10 @@ from aggregator.engine import clients
 from aggregator.engine.connection import Connection
 from aggregator.engine.live import Live
 from aggregator.engine.loop import LOG, Engine
-from aggregator.engine.outputs import Outputs, Turn
+from aggregator.engine.outputs import Outputs
+from aggregator.engine.restore import Restore
+from aggregator.engine.transaction import Transaction, Turn
+from aggregator.engine.watchdog import Watchdog
 from aggregator.settings import EngineSettings
 from chassis import logs
 from chassis.kafka.errors import KAFKA
@@ -26,7 +29,7 @@ PROGRAM = Program(
     distribution="aggregator",
     about="Folds the ticks and marks of market.ticks into bars of 13 intervals on market.bars, in log order.",
 )
-TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FEED, topics.FORMING)
+TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FEED, topics.FORMING, topics.ROLLUP)
 _STOP_SEEN_WITHIN_S = 0.2
 _LAST_SENDS_S = 1.0
 
@@ -51,20 +54,24 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
 
     asyncio.run(_ensure_topics(settings, ready, turn))
     connection = Connection(ready)
-    producer = Producer(clients.output_producer(settings, connection.on_fatal_error))
+    transaction = Transaction(
+        Producer(clients.transactional_producer(settings, connection.on_fatal_error)), connection, Watchdog(), turn
+    )
+    resources.callback(transaction.close)
     live_producer = Producer(clients.live_producer(settings, connection.on_fatal_error))
     resources.callback(live_producer.flush, _LAST_SENDS_S)
     consumer = Consumer(clients.consumer(settings, connection.on_error))
+    restore = Restore(lambda: Consumer(clients.reader(settings, connection.on_error)), consumer, connection)
+    resources.callback(restore.close)
     resources.callback(consumer.close)
-    outputs = Outputs(producer, connection, turn)
-    live = Live(live_producer, consumer, connection, settings.silence_ms / 1000)
-    rules = Rules(lateness_ms=settings.lateness_ms)
     Engine(
         consumer=consumer,
-        outputs=outputs,
-        live=live,
+        transaction=transaction,
+        outputs=Outputs(transaction),
+        restore=restore,
+        live=Live(live_producer, consumer, connection, settings.silence_ms / 1000),
         connection=connection,
-        rules=rules,
+        rules=Rules(lateness_ms=settings.lateness_ms),
         ready=ready,
         turn=turn,
     ).run()

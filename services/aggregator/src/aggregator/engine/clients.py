@@ -1,4 +1,4 @@
-"""Settings of the engine's three clients of librdkafka: one consumer, one producer that loses nothing, one that may.
+"""Settings of the engine's clients of librdkafka: who reads the log, who reads the state, who puts out.
 
 Names are librdkafka's (CONFIGURATION.md); measured reasons stand beside those that matter.
 """
@@ -9,8 +9,10 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 from aggregator.settings import EngineSettings
+from contracts import topics
 
 GROUP = "aggregator-engine"
+TRANSACTION_TIMEOUT_MS = 5_000
 
 Config = dict[str, str | int | bool | logging.Logger | Callable[[KafkaError], None]]
 
@@ -18,7 +20,8 @@ Config = dict[str, str | int | bool | logging.Logger | Callable[[KafkaError], No
 def consumer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
     """The classic protocol with static membership: a restarted engine has its partitions back in a second.
 
-    A small queue and a short backoff when it is full keep a backlog flowing: the default of 1000 ms stalls it.
+    A small queue and a short backoff when it is full keep a backlog flowing: the default of 1000 ms stalls it. The tick
+    log has no transactions; of the changelog it must tell the end with those that are open.
     """
     return _common(settings, on_error) | {
         "group.id": GROUP,
@@ -29,8 +32,8 @@ def consumer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -
         "heartbeat.interval.ms": 1_500,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
-        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "isolation.level": "read_uncommitted",
         "enable.partition.eof": True,
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 65_536,
@@ -39,17 +42,38 @@ def consumer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -
     }
 
 
-def output_producer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
-    """Every record once and in order, tried for as long as it takes while the engine waits and is not ready."""
+def transactional_producer(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
+    """Everything at once or nothing. A dead engine's transaction must end soon: until then nobody takes over from it.
+
+    Its identifier is of the engine's name: a restarted engine ends what it left open before it does anything else.
+    """
     return _common(settings, on_error) | {
-        "enable.idempotence": True,
+        "transactional.id": f"{GROUP}-{settings.engine_instance_id}",
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
         "acks": "all",
         "compression.type": "lz4",
-        "delivery.timeout.ms": 0,
-        "delivery.report.only.error": True,
         "linger.ms": 2,
+        "batch.size": 1_000_000,
+        "message.max.bytes": topics.LARGEST_STATE,
         "queue.buffering.max.messages": 500_000,
         "queue.buffering.max.kbytes": 262_144,
+    }
+
+
+def reader(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
+    """Reads the changelog by itself, as a member of nothing, and tells where it ends."""
+    return _common(settings, on_error) | {
+        "group.id": f"{GROUP}-state",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.message.max.bytes": topics.LARGEST_STATE,
+        "fetch.queue.backoff.ms": 2,
+        "fetch.wait.max.ms": 20,
     }
 
 

@@ -1,18 +1,23 @@
 """The engine's loop over Kafka: take records in log order, put out what they issue, commit, tell what is forming."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
+from aggregator.core.saved import StateError
 from aggregator.engine import metrics
 from aggregator.engine.connection import Connection
 from aggregator.engine.live import Live
-from aggregator.engine.outputs import Outputs, Turn
+from aggregator.engine.outputs import Outputs
 from aggregator.engine.partition import Partition
+from aggregator.engine.restore import Restore, Restored, refusal
+from aggregator.engine.transaction import Aborted, Transaction, Turn
 from chassis import logs
+from chassis.errors import Misconfigured
 from chassis.probes import Readiness
 from contracts import topics
 
@@ -22,6 +27,9 @@ _BATCH = 500
 _CONSUME_WITHIN_S = 0.04
 _COMMIT_EVERY_S = 1.0
 """While it catches up, the engine commits at most this often."""
+_COMMIT_SILENT_S = 10.0
+_COMMIT_RECORDS = 1_000_000
+"""Nothing issued: state and positions are committed after this time or so many records, for a quick restart."""
 _LOOK_EVERY_S = 1.0
 _ANSWER_WITHIN_S = 1.0
 
@@ -29,13 +37,15 @@ _log = logs.get("aggregator.engine")
 
 
 class Engine:
-    """Owns partitions of the tick log as a member of the group, and folds each from its beginning."""
+    """Owns partitions of the tick log as a member of the group, and folds each from its committed state on."""
 
     def __init__(
         self,
         *,
         consumer: Consumer,
+        transaction: Transaction,
         outputs: Outputs,
+        restore: Restore,
         live: Live,
         connection: Connection,
         rules: Rules,
@@ -43,38 +53,81 @@ class Engine:
         turn: Turn,
     ) -> None:
         self._consumer = consumer
+        self._transaction = transaction
         self._outputs = outputs
+        self._restore = restore
         self._live = live
         self._connection = connection
         self._rules = rules
         self._ready = ready
         self._turn = turn
         self._owned: dict[int, Partition] = {}
+        self._unsought: dict[int, Partition] = {}
+        """Partitions whose state is whole, before the consumer goes to their position."""
+        self._is_between_records = True
         self._has_joined = False
         self._look_at = 0.0
 
     def run(self) -> None:
         """Work until `turn` raises: `Stopped` when asked to end, anything else for a bug or a fatal error."""
+        self._transaction.start()
         self._consumer.subscribe(
-            [topics.TICKS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            [topics.TICKS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
         while True:
             self._turn()
-            self._outputs.poll()
-            self._take(self._consumer.consume(_BATCH, _CONSUME_WITHIN_S))
-            is_live = all(partition.is_live for partition in self._owned.values())
-            if self._outputs.pending and (is_live or self._outputs.age_s >= _COMMIT_EVERY_S):
-                self._outputs.commit(is_live=is_live)
-            self._live.form(self._owned.values())
-            if time.monotonic() >= self._look_at:
-                self._look()
+            try:
+                self._step()
+            except Aborted:
+                self._again(self._owned)
+
+    def _step(self) -> None:
+        self._transaction.poll()
+        for restored in self._restore.step():
+            self._unsought[restored.number] = self._go_on(restored)
+        for partition in list(self._unsought.values()):
+            self._seek(partition)
+        self._take(self._consumer.consume(_BATCH, 0 if self._restore.numbers else _CONSUME_WITHIN_S))
+        if self._is_due():
+            self._commit()
+        self._live.form(self._owned.values())
+        if time.monotonic() >= self._look_at:
+            self._look()
+
+    def _go_on(self, restored: Restored) -> Partition:
+        """A partition at its last committed state; raises `Misconfigured` where it must not go on from it."""
+        try:
+            if restored.records:
+                fold, position = PartitionFold.restored(self._rules, restored.records)
+                refused = refusal(restored, position)
+            else:
+                fold, position = PartitionFold(self._rules), restored.beginning
+                refused = refusal(restored, None)
+        except StateError as error:
+            raise Misconfigured(str(error)) from error
+        if refused is not None:
+            raise Misconfigured(str(refused)) from refused
+        return Partition(restored.number, fold, position, self._outputs)
+
+    def _seek(self, partition: Partition) -> None:
+        """Have the consumer go to a partition's position; in the first moments after the assignment it cannot yet."""
+        try:
+            self._consumer.seek(TopicPartition(topics.TICKS.name, partition.number, partition.position))
+        except KafkaException as error:
+            if error.args[0].code() not in {KafkaError._STATE, KafkaError._TIMED_OUT}:
+                raise
+            return
+        del self._unsought[partition.number]
+        self._owned[partition.number] = partition
 
     def _take(self, messages: Sequence[Message]) -> None:
+        self._is_between_records = False
         for number, run in groupby(messages, Message.partition):
             partition = self._owned.get(int(number or 0))
             records = [message for message in run if message.error() is None or self._hear(message, partition)]
             if records and partition is not None:
                 partition.take(records)
+        self._is_between_records = True
         for partition in self._owned.values():
             asked = TopicPartition(topics.TICKS.name, partition.number)
             partition.reach(self._consumer.get_watermark_offsets(asked, cached=True)[1])
@@ -83,29 +136,91 @@ class Engine:
         """Take note of an event that is no record; always false."""
         error = message.error()
         if error is not None and error.code() == KafkaError._PARTITION_EOF:
-            if partition is not None:
-                partition.position = message.offset()
+            if partition is not None and message.offset() == partition.position:
                 partition.lag = 0
+        elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Misconfigured(f"the position in {topics.TICKS.name} is not in the log: {error.str()}")
         elif error is not None:
             self._connection.on_error(error)
         return False
 
+    @property
+    def _is_live(self) -> bool:
+        return all(partition.is_live for partition in self._owned.values())
+
+    def _is_due(self) -> bool:
+        """Live, what was issued is committed at once; else there is time to have more of it at once."""
+        age_s = time.monotonic() - self._transaction.ended_at
+        if self._transaction.pending:
+            return self._is_live or age_s >= _COMMIT_EVERY_S
+        taken = sum(partition.position - partition.committed for partition in self._owned.values())
+        return taken >= _COMMIT_RECORDS or (taken > 0 and age_s >= _COMMIT_SILENT_S)
+
+    def _commit(self) -> None:
+        """Make everything that was issued visible, with the state and the positions that belong to it."""
+        moved = [partition for partition in self._owned.values() if partition.position != partition.committed]
+        if not moved:
+            return
+        is_live = self._is_live
+        self._is_between_records = False
+        saved = 0
+        for partition in moved:
+            for key, value in partition.fold.save(partition.position):
+                self._transaction.put(topics.ROLLUP.name, value, key, partition.number)
+                saved += 1
+        self._transaction.commit({partition.number: partition.position for partition in moved}, self._consumer)
+        for partition in moved:
+            partition.committed = partition.position
+        self._is_between_records = True
+        metrics.SAVED.inc(saved)
+        self._outputs.committed(is_live=is_live)
+
+    def _again(self, partitions: Iterable[int]) -> None:
+        """After an abort: what these partitions issued and took since the last commit is done again."""
+        self._outputs.aborted()
+        self._is_between_records = True
+        numbers = list(partitions)
+        for number in numbers:
+            del self._owned[number]
+        if numbers:
+            self._restore.begin(numbers)
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin each partition anew: the same log gives the same records, whoever issued them before."""
+        """Have the state of new partitions read; what the consumer fetches of them before that is passed over."""
         self._has_joined = True
         for partition in partitions:
-            partition.offset = OFFSET_BEGINNING
-            self._owned[partition.partition] = Partition(partition.partition, self._rules, self._outputs)
+            partition.offset = OFFSET_END
         consumer.incremental_assign(partitions)
-        _log.info("partitions came", partitions=sorted(p.partition for p in partitions), owned=sorted(self._owned))
+        self._restore.begin(partition.partition for partition in partitions)
+        _log.info("partitions came", partitions=sorted(p.partition for p in partitions), owned=self._numbers())
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Drop the state: nothing is only here. What was put out stays true, whoever goes on."""
-        for partition in partitions:
-            self._owned.pop(partition.partition, None)
-            metrics.forget(partition.partition)
+        """Commit what is whole, so that who takes over goes on from here, and let the partitions go."""
+        try:
+            if self._is_between_records:
+                self._commit()
+        except Aborted:
+            self._again(self._owned)
+        self._let_go(consumer, partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Somebody else has the partitions already: nothing of this transaction would be accepted."""
+        self._transaction.abort("lost")
+        self._let_go(consumer, partitions)
+        self._again(self._owned)
+
+    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = [partition.partition for partition in partitions]
+        for number in numbers:
+            self._unsought.pop(number, None)
+            if self._owned.pop(number, None) is not None:
+                metrics.forget(number)
+        self._restore.drop(numbers)
         consumer.incremental_unassign(partitions)
-        _log.info("partitions went", partitions=sorted(p.partition for p in partitions), owned=sorted(self._owned))
+        _log.info("partitions went", partitions=sorted(numbers), owned=self._numbers())
+
+    def _numbers(self) -> list[int]:
+        return sorted([*self._owned, *self._unsought, *self._restore.numbers])
 
     def _look(self) -> None:
         """Once a second: does Kafka answer, how far behind is the log, and does anybody mark it?"""
@@ -113,13 +228,22 @@ class Engine:
         if self._connection.is_away or not self._has_joined:
             self._ask()
         self._live.break_silence(self._owned.values())
-        metrics.PARTITIONS.set(len(self._owned))
+        metrics.PARTITIONS.set(len(self._numbers()))
+        metrics.RESTORING.set(len(self._restore.numbers))
         for partition in self._owned.values():
-            metrics.LAG.labels(str(partition.number)).set(-1 if partition.lag is None else partition.lag)
-            metrics.OPEN_MINUTES.labels(str(partition.number)).set(partition.fold.open_minutes)
+            number = str(partition.number)
+            lag = -1 if partition.lag is None else partition.lag
+            metrics.LAG.labels(number).set(lag)
+            metrics.COMMITTED_LAG.labels(number).set(max(0, lag) + partition.position - partition.committed)
+            metrics.OPEN_MINUTES.labels(number).set(partition.fold.open_minutes)
+        restoring = sorted([*self._unsought, *self._restore.numbers])
         behind = [partition.number for partition in self._owned.values() if not partition.is_live]
-        reason = f"catching up on partitions {behind}" if behind else "not yet a member of the group"
-        self._ready.set(LOG, self._has_joined and not behind, reason)
+        reason = "not yet a member of the group"
+        if restoring:
+            reason = f"reading the state of partitions {restoring}"
+        elif behind:
+            reason = f"catching up on partitions {behind}"
+        self._ready.set(LOG, self._has_joined and not behind and not restoring, reason)
 
     def _ask(self) -> None:
         try:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from confluent_kafka import Message
 
 from aggregator.core.fold import PartitionFold
-from aggregator.core.rules import Rules
+from aggregator.core.saved import ANEW
 from aggregator.engine import metrics
 from aggregator.engine.outputs import Outputs
-from contracts import wire
+from chassis.errors import Misconfigured
+from contracts import topics, wire
 from contracts.errors import BadData
 from contracts.symbols import SymbolId
 
@@ -20,15 +21,17 @@ _LIVE_WITHIN = 1_000
 
 
 class Partition:
-    """What the engine knows of one partition. Dropped when the partition goes: the log has it all."""
+    """What the engine knows of one partition whose state it has. Dropped when the partition goes."""
 
-    def __init__(self, number: int, rules: Rules, outputs: Outputs) -> None:
+    def __init__(self, number: int, fold: PartitionFold, position: int, outputs: Outputs) -> None:
         self.number = number
-        self.fold = PartitionFold(rules)
-        self.position: int | None = None
-        """The next offset to take; None until the first is known."""
+        self.fold = fold
+        self.position = position
+        """The next offset to take."""
+        self.committed = position
+        """The next offset to take of whoever goes on from the state that was committed last."""
         self.lag: int | None = None
-        """Records between the position and the end of the log; None until both are known."""
+        """Records between the position and the end of the log; None until the end is known."""
         self.marked_at = time.monotonic()
         """When the last mark was taken, or the partition."""
         self._outputs = outputs
@@ -41,13 +44,22 @@ class Partition:
 
     def reach(self, end: int) -> None:
         """The log ends at this offset, as the last fetch told; -1001 if there was none yet."""
-        if end >= 0 and self.position is not None:
+        if end >= 0:
             self.lag = max(0, end - self.position)
 
     def take(self, messages: Sequence[Message]) -> None:
         """Fold the next records of the log and put out what they issue."""
-        self.fold.feed(self._records(messages))
-        self.position = int(messages[-1].offset() or 0) + 1
+        first = int(messages[0].offset() or 0)
+        if first > self.position:
+            raise Misconfigured(
+                f"partition {self.number} of {topics.TICKS.name}: offset {first} came where {self.position} was due: "
+                f"what stood between them is lost; {ANEW}"
+            )
+        if first < self.position:
+            messages = [message for message in messages if int(message.offset() or 0) >= self.position]
+        if messages:
+            self.fold.feed(self._records(messages))
+            self.position = int(messages[-1].offset() or 0) + 1
 
     def _records(self, messages: Sequence[Message]) -> Iterator[tuple[bytes, wire.Tick | wire.Mark, int]]:
         """Decode the records for the fold; when it asks for the next one, put out what the last one issued."""
