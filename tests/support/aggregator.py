@@ -1,6 +1,6 @@
 """What tests of the aggregator share: empty topics of its own, and its processes on the session's real parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from tests.support.processes import Process, Processes
 from tests.support.topics import by_partition, forget_group, made_anew, read_all
 
 PARTITIONS = 4
+_ROOT = Path(__file__).parents[2]
 TOPICS = (
     *(topics.TICKS, topics.TICKS.dead, topics.BARS, topics.BARS.dead),
     *(topics.FORMING, topics.FORMING.dead, topics.TICKS_LATE, topics.FEED, topics.ROLLUP),
@@ -30,10 +31,18 @@ class Aggregator:
     def kafka(self) -> str:
         return self.parts.kafka
 
-    def engine(self, instance: str = "engine-1", *, silence_ms: int = 600_000) -> Process:
+    def engine(self, instance: str = "engine-1", *, silence_ms: int = 600_000, partitions: int = PARTITIONS) -> Process:
         """Start an engine; it leaves silence alone unless told."""
+        return self.start(
+            ["aggregator", "engine"], instance, SILENCE_MS=str(silence_ms), KAFKA_PARTITIONS=str(partitions)
+        )
+
+    def start(self, command: Sequence[str], instance: str, **settings: str) -> Process:
+        """Start an engine with settings of its own, or a program that stands in for one."""
         return self.processes.start(
-            ["aggregator", "engine"], ENGINE_INSTANCE_ID=instance, SILENCE_MS=str(silence_ms), LOG_LEVEL="DEBUG"
+            command,
+            **{"ENGINE_INSTANCE_ID": instance, "SILENCE_MS": "600000", "LOG_LEVEL": "DEBUG", "PYTHONPATH": str(_ROOT)}
+            | settings,
         )
 
     def sink(self, *, batch_records: int = 2_000) -> Process:

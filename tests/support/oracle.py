@@ -1,5 +1,6 @@
 """The oracle: the pure fold over the whole retained tick log. What a system published and stored must equal it."""
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from contracts import wire
 from contracts.bars import Bar, winner
 from contracts.documents import ohlcv_id
 from contracts.topics import MARK_KEY, TICKS
+from tests.support.naive import Label, Last, naive
+from tests.support.tick_logs import Log
 from tests.support.topics import read_all
 
 
@@ -68,6 +71,75 @@ def fold_messages(messages: Iterable[Message], partitions: int, rules: Rules | N
         if name == f"{tick.exchange}:{tick.symbol}".encode():
             fold.tick(name, tick, timestamp)
     return Folded({partition: fold.take() for partition, fold in folds.items()})
+
+
+def issues_of(log: Log, batch: int = 1 << 30) -> list[Issue]:
+    fold = PartitionFold(Rules())
+    issues: list[Issue] = []
+    for i in range(0, len(log), batch):
+        fold.feed(log[i : i + batch])
+        issues += fold.take()
+    return issues
+
+
+def encoded(issues: list[Issue]) -> list[tuple[str, bytes | None, bytes]]:
+    return [(issue.kind.value, issue.key, wire.encode(issue.record)) for issue in issues]
+
+
+def committed_with_crashes(log: Log, seed: int) -> list[Issue]:
+    """What a process commits that saves its state now and then with what it issued, and dies now and then.
+
+    Another one goes on from the state that was saved last, at its position, whatever was taken since.
+    """
+    rnd = random.Random(seed)
+    fold, position = PartitionFold(Rules()), 0
+    committed: list[Issue] = []
+    changelog: dict[bytes, bytes] = {}
+    open_issues: list[Issue] = []
+    while position < len(log):
+        taken = log[position : position + rnd.randrange(1, 40)]
+        fold.feed(taken)
+        position += len(taken)
+        open_issues += fold.take()
+        if rnd.random() < 0.3 or position == len(log):
+            for name, value in fold.save(position):
+                if value is None:
+                    changelog.pop(name, None)
+                else:
+                    changelog[name] = value
+            committed += open_issues
+            open_issues = []
+        if rnd.random() < 0.2 and changelog:
+            fold, position = PartitionFold.restored(Rules(), changelog)
+            open_issues = []
+    return committed
+
+
+def agrees_with_naive(log: Log, issues: list[Issue]) -> bool:
+    """Whether the naive program gives the last values and late ticks that the fold issued, and revisions count up."""
+    rules = Rules()
+    expected = naive(
+        log,
+        lateness_ms=rules.lateness_ms,
+        horizon_ms=rules.horizon_ms,
+        max_skew_ms=rules.max_skew_ms,
+        max_age_ms=rules.max_age_ms,
+    )
+    found: dict[Label, Last] = {}
+    revisions: dict[Label, int] = {}
+    for issue in issues:
+        if isinstance(issue.record, wire.Bar):
+            bar = issue.record
+            label = (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
+            if bar.revision != revisions.get(label, -1) + 1:
+                return False
+            revisions[label] = bar.revision
+            assert bar.first_tick_time is not None
+            assert bar.last_tick_time is not None
+            found[label] = Last(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count,
+                                bar.first_tick_time, bar.last_tick_time)  # fmt: skip
+    late = [issue.record.tick for issue in issues if isinstance(issue.record, wire.LateTick)]
+    return found == expected.bars and late == expected.late
 
 
 def winners(bars: Iterable[wire.Bar]) -> dict[str, Bar]:

@@ -6,18 +6,16 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.core.fold import Issue, Kind, PartitionFold
-from aggregator.core.rules import Rules
+from aggregator.core.fold import Kind
 from contracts import wire
 from contracts.bars import volume_of, volume_units
 from contracts.intervals import DAY, HOUR, MINUTE, Interval
-from tests.support.naive import Label, Last, naive
+from tests.support.oracle import agrees_with_naive, committed_with_crashes, encoded, issues_of
 from tests.support.records import T0, key, mark, tick
-from tests.support.tick_logs import drawn_log
+from tests.support.tick_logs import Log, drawn_log
 
 MONTH_END = T0 + 31 * DAY
 SYMBOLS = ("SIM:A", "SIM:B", "SIM:C")
-Log = list[tuple[bytes, wire.Tick | wire.Mark, int]]
 
 
 @st.composite
@@ -50,52 +48,10 @@ def logs(draw: st.DrawFn) -> Log:
     return log
 
 
-def issues_of(log: Log, batch: int = 1 << 30) -> list[Issue]:
-    fold = PartitionFold(Rules())
-    issues: list[Issue] = []
-    for i in range(0, len(log), batch):
-        fold.feed(log[i : i + batch])
-        issues += fold.take()
-    return issues
-
-
-def encoded(issues: list[Issue]) -> list[tuple[str, bytes | None, bytes]]:
-    return [(issue.kind.value, issue.key, wire.encode(issue.record)) for issue in issues]
-
-
 @given(logs(), st.integers(1, 50))
 @settings(max_examples=60, deadline=None)
 def test_any_batch_split_gives_the_same_records_byte_for_byte(log: Log, batch: int) -> None:
     assert encoded(issues_of(log, batch)) == encoded(issues_of(log))
-
-
-def committed_with_crashes(log: Log, seed: int) -> list[Issue]:
-    """What a process commits that saves its state now and then with what it issued, and dies now and then.
-
-    Another one goes on from the state that was saved last, at its position, whatever was taken since.
-    """
-    rnd = random.Random(seed)
-    fold, position = PartitionFold(Rules()), 0
-    committed: list[Issue] = []
-    changelog: dict[bytes, bytes] = {}
-    open_issues: list[Issue] = []
-    while position < len(log):
-        taken = log[position : position + rnd.randrange(1, 40)]
-        fold.feed(taken)
-        position += len(taken)
-        open_issues += fold.take()
-        if rnd.random() < 0.3 or position == len(log):
-            for name, value in fold.save(position):
-                if value is None:
-                    changelog.pop(name, None)
-                else:
-                    changelog[name] = value
-            committed += open_issues
-            open_issues = []
-        if rnd.random() < 0.2 and changelog:
-            fold, position = PartitionFold.restored(Rules(), changelog)
-            open_issues = []
-    return committed
 
 
 @given(logs(), st.integers(0, 1 << 32))
@@ -172,26 +128,5 @@ def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=60, deadline=None)
 def test_the_fold_and_the_naive_program_agree_on_any_log(seed: int) -> None:
-    log, rules = drawn_log(seed), Rules()
-    issues = issues_of(log)
-    expected = naive(
-        log,
-        lateness_ms=rules.lateness_ms,
-        horizon_ms=rules.horizon_ms,
-        max_skew_ms=rules.max_skew_ms,
-        max_age_ms=rules.max_age_ms,
-    )
-    found: dict[Label, Last] = {}
-    revisions: dict[Label, int] = {}
-    for issue in issues:
-        if isinstance(issue.record, wire.Bar):
-            bar = issue.record
-            label = (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
-            assert bar.revision == revisions.get(label, -1) + 1
-            revisions[label] = bar.revision
-            assert bar.first_tick_time is not None
-            assert bar.last_tick_time is not None
-            found[label] = Last(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count,
-                                bar.first_tick_time, bar.last_tick_time)  # fmt: skip
-    assert found == expected.bars
-    assert [i.record.tick for i in issues if isinstance(i.record, wire.LateTick)] == expected.late
+    log = drawn_log(seed)
+    assert agrees_with_naive(log, issues_of(log))

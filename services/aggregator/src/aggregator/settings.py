@@ -1,8 +1,10 @@
 """The settings of both roles."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.settings import HttpSettings, KafkaSettings, LogSettings, MongoSettings, RedisSettings
+from contracts.errors import BadData
+from contracts.intervals import Interval
 
 
 class EngineSettings(KafkaSettings, HttpSettings, LogSettings):
@@ -17,9 +19,30 @@ class EngineSettings(KafkaSettings, HttpSettings, LogSettings):
         ge=0,
         le=60_000,
     )
+    intervals: str = Field(
+        ",".join(Interval),
+        description="Intervals that are built, separated by commas, 1m among them; one value for all engines",
+        max_length=200,
+    )
     silence_ms: int = Field(
         10_000, description="The engine marks the log itself when nobody has for this long", ge=500, le=600_000
     )
+
+    @field_validator("intervals")
+    @classmethod
+    def _parsed(cls, text: str) -> str:
+        try:
+            named = {Interval.parse(word) for word in text.split(",")}
+        except BadData as error:
+            raise ValueError(error.cause) from error
+        if Interval.M1 not in named:
+            raise ValueError("1m must be among them: all others are made of it")
+        return ",".join(interval for interval in Interval if interval in named)
+
+    @property
+    def built(self) -> tuple[Interval, ...]:
+        """The intervals that are built, from short to long."""
+        return tuple(Interval(word) for word in self.intervals.split(","))
 
 
 class SinkSettings(KafkaSettings, MongoSettings, RedisSettings, HttpSettings, LogSettings):

@@ -71,7 +71,7 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
         restore=restore,
         live=Live(live_producer, consumer, connection, settings.silence_ms / 1000),
         connection=connection,
-        rules=Rules(lateness_ms=settings.lateness_ms),
+        rules=Rules(lateness_ms=settings.lateness_ms, intervals=settings.built),
         ready=ready,
         turn=turn,
     ).run()

@@ -1,0 +1,149 @@
+"""The state of a fold as records: what cannot be gone on from is refused, and intervals come and go."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.core import saved
+from aggregator.core.fold import Issue, PartitionFold
+from aggregator.core.rules import Rules
+from contracts import wire
+from contracts.intervals import DAY, HOUR, MINUTE, Interval
+from tests.support.records import T0, key, mark, tick
+from tests.support.tick_logs import drawn_log
+
+NAME = "SIM:A"
+
+
+def records_of(fold: PartitionFold, position: int = 7) -> dict[bytes, bytes]:
+    return {name: value for name, value in fold.save(position) if value is not None}
+
+
+def heard_fold() -> PartitionFold:
+    fold = PartitionFold(Rules())
+    fold.mark(mark(T0 - 30_000), T0 - 30_000)
+    fold.tick(key(NAME), tick(T0 - 20_000, 9.0, 10.0, is_baseline=True), T0)
+    fold.mark(mark(T0 - 19_000, (NAME, "heard", T0 - 20_000)), T0 - 19_000)
+    fold.tick(key(NAME), tick(T0 + 1_000, 10.0, 11.0), T0 + 1_000)
+    return fold
+
+
+def test_a_state_is_gone_on_from_at_its_position() -> None:
+    fold, position = PartitionFold.restored(Rules(), records_of(heard_fold(), position=42))
+    assert (position, fold.open_minutes, fold.clock) == (42, 2, T0 - 19_000)
+    fold.mark(mark(T0 + 10 * MINUTE), T0 + 10 * MINUTE)
+    assert {issue.record.volume for issue in fold.take() if isinstance(issue.record, wire.Bar)} == {11.0}
+
+
+def test_only_what_has_changed_is_saved_again() -> None:
+    fold = heard_fold()
+    assert set(records_of(fold)) == {b"SIM:A", b"?SIM:A", b"!"}
+    assert set(records_of(fold)) == {b"!"}
+    fold.tick(key(NAME), tick(T0 + 2_000, 12.0, 12.0), T0 + 2_000)
+    assert set(records_of(fold)) == {b"SIM:A", b"!"}
+    fold.mark(mark(T0 + 1_500, (NAME, "deaf", T0 + 1_500)), T0 + 1_500)
+    assert set(records_of(fold)) == {b"?SIM:A", b"!"}
+
+
+def test_a_symbol_that_nobody_wants_is_forgotten_once_nothing_of_it_is_open() -> None:
+    fold = heard_fold()
+    records = records_of(fold)
+    fold.mark(mark(T0 + MINUTE, (NAME, "left", T0 + 30_000)), T0 + MINUTE)
+    fold.mark(mark(T0 + 20 * DAY), T0 + 20 * DAY)
+    assert b"SIM:A" not in {name for name, value in fold.save(8) if value is None}, "its month is open"
+    fold.mark(mark(T0 + 100 * DAY), T0 + 100 * DAY)
+    assert {name for name, value in fold.save(9) if value is None} >= {b"SIM:A", b"?SIM:A"} <= set(records)
+    fold.tick(key(NAME), tick(T0 + 100 * DAY + 1_000, 10.0, 11.0), T0 + 100 * DAY + 1_000)
+    assert b"SIM:A" in records_of(fold), "it may come back"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({b"!": None}, "no header"),
+        ({b"!": b"\xc0"}, "header of the state cannot be read"),
+        ({b"SIM:A": b"\x90"}, "state of SIM:A cannot be read"),
+        ({b"?SIM:A": b"\x90"}, "what was heard of a symbol cannot be read"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_refused_with_what_to_do(change: dict[bytes, bytes | None], why: str) -> None:
+    records = records_of(heard_fold()) | change
+    with pytest.raises(saved.StateError, match=why) as refused:
+        PartitionFold.restored(Rules(), {name: value for name, value in records.items() if value is not None})
+    assert "delete the topic market.rollup.v1" in str(refused.value)
+
+
+def test_a_state_of_another_format_is_refused() -> None:
+    records = records_of(heard_fold())
+    header = saved.decode_header(records[b"!"])
+    values = [getattr(header, name) for name in header.__struct_fields__]
+    records[b"!"] = saved.encode([saved.FORMAT + 1, *values[1:]])
+    with pytest.raises(saved.StateError, match=f"of format {saved.FORMAT + 1}, this engine's is {saved.FORMAT}"):
+        PartitionFold.restored(Rules(), records)
+
+
+def encoded(issues: list[Issue]) -> list[tuple[bytes | None, bytes]]:
+    return [(issue.key, wire.encode(issue.record)) for issue in issues]
+
+
+def some_intervals(rnd: random.Random) -> tuple[Interval, ...]:
+    return tuple(interval for interval in Interval if interval is Interval.M1 or rnd.random() < 0.5)
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=40, deadline=None)
+def test_an_interval_that_is_taken_out_changes_nothing_for_the_others(seed: int) -> None:
+    rnd, log = random.Random(seed), drawn_log(seed)
+    cut, fewer = rnd.randrange(len(log)), Rules(intervals=some_intervals(rnd))
+    all_built, only_fewer = PartitionFold(Rules()), PartitionFold(fewer)
+    all_built.feed(log[:cut])
+    only_fewer.feed(log[:cut])
+    only_fewer.take()
+    records = records_of(all_built)
+    fold, _ = PartitionFold.restored(fewer, records)
+    if cut:
+        again = records_of(fold)
+        assert set(again) >= {name for name in records if name[:1] not in b"?!"}, "no state is left behind"
+    fold.feed(log[cut:])
+    only_fewer.feed(log[cut:])
+    assert encoded(fold.take()) == encoded(only_fewer.take())
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=40, deadline=None)
+def test_an_interval_that_is_added_begins_with_its_first_whole_bar(seed: int) -> None:
+    rnd, log = random.Random(seed), drawn_log(seed)
+    cut, fewer = rnd.randrange(len(log)), Rules(intervals=some_intervals(rnd))
+    all_built, only_fewer = PartitionFold(Rules()), PartitionFold(fewer)
+    all_built.feed(log[:cut])
+    all_built.take()
+    only_fewer.feed(log[:cut])
+    fold, _ = PartitionFold.restored(Rules(), records_of(only_fewer))
+    added_at = fold.clock
+    fold.feed(log[cut:])
+    all_built.feed(log[cut:])
+
+    def bars(issues: list[Issue]) -> list[bytes]:
+        found = [issue.record for issue in issues if isinstance(issue.record, wire.Bar)]
+        return [
+            wire.encode(bar) for bar in found if Interval(bar.interval) in fewer.intervals or bar.open_time >= added_at
+        ]
+
+    added = fold.take()
+    assert bars(added) == bars(all_built.take())
+    assert all(
+        Interval(issue.record.interval) in fewer.intervals or issue.record.open_time >= added_at
+        for issue in added
+        if isinstance(issue.record, wire.Bar)
+    )
+
+
+def test_what_was_heard_long_ago_is_forgotten_in_the_state_too() -> None:
+    fold = heard_fold()
+    assert records_of(fold)[b"?SIM:A"]
+    fold.mark(mark(T0 + HOUR, (NAME, "deaf", T0 + HOUR)), T0 + HOUR)
+    fold.mark(mark(T0 + HOUR, (NAME, "left", T0 + HOUR)), T0 + HOUR)
+    fold.mark(mark(T0 + 60 * DAY), T0 + 60 * DAY)
+    assert dict(fold.save(9))[b"?SIM:A"] is None
