@@ -43,12 +43,12 @@ class Process:
         lines = (self._get("/metrics") or "").splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
-    def labels(self, name: str, label: str) -> set[str]:
-        """The values of a label of a metric, where it is not 0."""
+    def labels(self, name: str, label: str, *, even_zero: bool = False) -> set[str]:
+        """The values of a label of a metric, where it is not 0 unless told."""
         lines = (self._get("/metrics") or "").splitlines()
         found = [line.split(f'{label}="')[1].split('"')[0] for line in lines if line.startswith(f"{name}{{")]
         values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name}{{")]
-        return {value for value, count in zip(found, values, strict=True) if count}
+        return {value for value, count in zip(found, values, strict=True) if count or even_zero}
 
     def wait_ready(self, within_s: float = READY_WITHIN_S) -> "Process":
         until(lambda: self.waiting() == {}, "ready", within_s, self)
