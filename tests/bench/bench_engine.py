@@ -57,7 +57,7 @@ class Writer:
         self.entries: list[Entry] = []
         for partition in range(PARTITIONS):
             own = [heard[name] for name in names if self._partitions[name] == partition]
-            self.entries.append(Entry(partition, MARK_KEY, wire.encode(mark(start - HOUR, *own))))
+            self.entries.append(Entry(partition, MARK_KEY, wire.encode(mark(start, *own))))
 
     def tick(self, name: str, at: int) -> None:
         """A trade, with all that TradingView says of one."""

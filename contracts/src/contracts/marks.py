@@ -74,6 +74,26 @@ Piece = tuple[int, int, int | None]
 """A run, from when it heard a symbol, and until when; None: up to the run's last `through`."""
 
 
+def cost_of(unheard: Iterable[Stretch], open_time: int, close_time: int, delay_ms: int, lateness_ms: int) -> int:
+    """How much of a bar's event time unheard stretches cost, milliseconds; they are in order and disjoint.
+
+    An unheard stretch `[a, b)` costs a symbol of this delay the event time `[a - delay - lateness, b - delay)`. What
+    was unheard before the bar could be told of, or after, costs it nothing.
+    """
+    start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
+    cost = 0
+    reached = open_time
+    for a, b in unheard:
+        if b <= start or end <= a:
+            continue
+        lost_from = max(max(a, start) - delay_ms - lateness_ms, reached)
+        lost_until = min(b - delay_ms, close_time)
+        if lost_from < lost_until:
+            cost += lost_until - lost_from
+            reached = lost_until
+    return cost
+
+
 class _Piece:
     """A run's hearing of one symbol: `[start, end)`, or up to the run's last `through` while `end` is None."""
 
@@ -173,23 +193,12 @@ class Hearing:
         return missing
 
     def gap_ms(self, symbol: str, open_time: int, close_time: int, *, delay_ms: int, lateness_ms: int) -> int:
-        """How much of a bar's event time was unheard, in milliseconds.
-
-        An unheard stretch `[a, b)` costs a symbol of this delay the event time `[a - delay - lateness, b - delay)`.
-        """
+        """How much of a bar's event time was unheard, in milliseconds: `cost_of`."""
         start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
         for piece in self._pieces.get(symbol, ()):
             if piece.start <= start and end <= (self._through[piece.run] if piece.end is None else piece.end):
                 return 0
-        cost = 0
-        reached = open_time
-        for a, b in self.unheard(symbol, start, end):
-            lost_from = max(a - delay_ms - lateness_ms, reached)
-            lost_until = min(b - delay_ms, close_time)
-            if lost_from < lost_until:
-                cost += lost_until - lost_from
-                reached = lost_until
-        return cost
+        return cost_of(self.unheard(symbol, start, end), open_time, close_time, delay_ms, lateness_ms)
 
     def forget(self, before: int) -> None:
         """Drop what was heard before an instant: answers are then true for stretches from there on only."""

@@ -16,7 +16,7 @@ from aggregator.core.symbol import Issued, Symbol
 from contracts import wire
 from contracts.bars import Origin, volume_of, volume_units
 from contracts.intervals import DAY, MINUTE, Interval
-from contracts.marks import Hearing
+from contracts.marks import Hearing, Stretch, cost_of
 from contracts.symbols import SymbolId
 
 TICKS = Origin.TICKS.value
@@ -71,6 +71,9 @@ class PartitionFold:
         """Symbols with a closed minute whose residual is not certain yet, and when it will be."""
         self._next: dict[int, int] = {}
         self._due = NEVER
+        self._unheard: dict[str, tuple[int, int, list[Stretch]]] = {}
+        """Since when, until when, what: of symbols whose bars were issued at this mark."""
+        self._asked_since = NEVER
         self._since: dict[str, int] = {}
         """Intervals whose bars are whole only from an instant on."""
         self._gone: list[bytes] = []
@@ -204,6 +207,7 @@ class PartitionFold:
     def mark(self, mark: wire.Mark, timestamp: int) -> None:
         """Take the next mark of the log: tell gaps that ended, correct what came late, close what its clock passed."""
         clock = self._hearing.apply(mark, timestamp)
+        self._unheard.clear()
         if mark.changes:
             self._gaps.apply(mark, self._hearing)
         if clock >= self._gaps.due:
@@ -452,12 +456,14 @@ class PartitionFold:
         needed = chain.with_sources(place for place, _, _ in ending)
         since = min(until if level.step else 0 for _, level, until in ending)
         built = [symbol.roll_up.built(chain, needed, symbol.retained_parts(since)) for symbol in members]
+        self._asked_since = min(until for _, _, until in ending)
         for place, level, until in ending:
-            count = sum(
+            count = sum([
                 self._close_bars(symbol, place, level, bars[place], until)
                 for symbol, bars in zip(members, built, strict=True)
-            )
+            ])  # fmt: skip
             self._complete(level, until, delay_ms, count)
+        self._asked_since = NEVER
 
     def _close_minutes(self, symbol: Symbol, boundary: int) -> int:
         """Close every minute of a symbol that ends by a boundary; how many bars that gave."""
@@ -549,6 +555,12 @@ class PartitionFold:
         )
 
     def _gap_ms(self, symbol: Symbol, open_time: int, close_time: int) -> int:
-        return self._hearing.gap_ms(
-            symbol.name, open_time, close_time, delay_ms=symbol.delay_ms, lateness_ms=self._rules.lateness_ms
-        )
+        """`Hearing.gap_ms`; of the bars of a symbol that close together, the longest is asked for and serves them all."""
+        delay_ms, lateness_ms = symbol.delay_ms, self._rules.lateness_ms
+        start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
+        known = self._unheard.get(symbol.name)
+        if known is None or start < known[0] or end != known[1]:
+            since = min(start, self._asked_since + delay_ms)
+            known = self._unheard[symbol.name] = (since, end, self._hearing.unheard(symbol.name, since, end))
+        unheard = known[2]
+        return cost_of(unheard, open_time, close_time, delay_ms, lateness_ms) if unheard else 0

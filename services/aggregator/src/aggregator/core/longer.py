@@ -186,10 +186,17 @@ class RollUp:
         for place in places:
             level, source = chain.longer[place], chain.sources[place]
             bars = found[place] = dict(self.settled[place])
-            parts = minutes if source is None else [Part(at, at, v) for at, v in sorted(found[source].items())]
             step = level.step
-            for open_time, day, values in parts:
-                label = open_time - open_time % step if step else level.open_time(open_time, day)
+            if source is None:
+                for open_time, day, values in minutes:
+                    label = open_time - open_time % step if step else level.open_time(open_time, day)
+                    earlier = bars.get(label)
+                    bars[label] = values if earlier is None else merged(earlier, values)
+                continue
+            shorter = found[source]
+            for open_time in sorted(shorter) if len(shorter) > 1 else shorter:
+                label = open_time - open_time % step if step else level.open_time(open_time, open_time)
                 earlier = bars.get(label)
+                values = shorter[open_time]
                 bars[label] = values if earlier is None else merged(earlier, values)
         return found
