@@ -555,7 +555,7 @@ class PartitionFold:
         )
 
     def _gap_ms(self, symbol: Symbol, open_time: int, close_time: int) -> int:
-        """`Hearing.gap_ms`; of the bars of a symbol that close together, the longest is asked for and serves them all."""
+        """`Hearing.gap_ms`; of bars of a symbol that close together, the longest is asked for and serves them all."""
         delay_ms, lateness_ms = symbol.delay_ms, self._rules.lateness_ms
         start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
         known = self._unheard.get(symbol.name)

@@ -36,6 +36,14 @@ _ANSWER_WITHIN_S = 1.0
 _log = logs.get("aggregator.engine")
 
 
+def _are_records(messages: Sequence[Message]) -> bool:
+    """Whether no event is among messages of one partition: one stands at the offset of the record after it."""
+    first, last = messages[0], messages[-1]
+    if first.error() is not None or last.error() is not None:
+        return False
+    return int(last.offset() or 0) - int(first.offset() or 0) == len(messages) - 1
+
+
 class Engine:
     """Owns partitions of the tick log as a member of the group, and folds each from its committed state on."""
 
@@ -123,8 +131,9 @@ class Engine:
     def _take(self, messages: Sequence[Message]) -> None:
         self._is_between_records = False
         for number, run in groupby(messages, Message.partition):
-            partition = self._owned.get(int(number or 0))
-            records = [message for message in run if message.error() is None or self._hear(message, partition)]
+            partition, records = self._owned.get(int(number or 0)), list(run)
+            if not _are_records(records):
+                records = [message for message in records if message.error() is None or self._hear(message, partition)]
             if records and partition is not None:
                 partition.take(records)
         self._is_between_records = True
