@@ -1,14 +1,15 @@
-"""`python -m aggregator engine` and `python -m aggregator sink`: one role for each process."""
+"""`python -m aggregator engine`, `sink` or `replay`: one role for each process."""
 
 import sys
 from collections.abc import Sequence
 
 from chassis.process import CLEAN, WRONG_SETTINGS, leave
 
-USAGE = """usage: python -m aggregator engine|sink [--help]
+USAGE = """usage: python -m aggregator engine|sink|replay [--help]
 
   engine  ticks and marks of market.ticks to bars of 13 intervals on market.bars, in log order
-  sink    bars to MongoDB, forming bars to Redis"""
+  sink    bars to MongoDB, forming bars to Redis
+  replay  fold the log again and compare with what was published; see replay --help"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,6 +23,10 @@ def main(argv: Sequence[str]) -> int:
             from aggregator.sink.app import run as run_sink
 
             return run_sink(rest)
+        case ["replay", *rest]:
+            from aggregator.replay.app import run as run_replay
+
+            return run_replay(rest)
         case ["-h" | "--help"]:
             print(USAGE)  # noqa: T201 - what --help is for
             return CLEAN

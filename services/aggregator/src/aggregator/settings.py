@@ -1,4 +1,4 @@
-"""The settings of both roles."""
+"""The settings of every role."""
 
 from pydantic import Field, field_validator
 
@@ -7,12 +7,7 @@ from contracts.errors import BadData
 from contracts.intervals import Interval
 
 
-class EngineSettings(KafkaSettings, HttpSettings, LogSettings):
-    engine_instance_id: str = Field(
-        "engine-1",
-        description="Name of this engine: no two running ones share it, and a restarted one has it again",
-        pattern=r"^[A-Za-z0-9._-]{1,100}$",
-    )
+class FoldSettings(KafkaSettings, LogSettings):
     lateness_ms: int = Field(
         2_000,
         description="How long a bar waits for stragglers after its close; one value for all engines",
@@ -23,9 +18,6 @@ class EngineSettings(KafkaSettings, HttpSettings, LogSettings):
         ",".join(Interval),
         description="Intervals that are built, separated by commas, 1m among them; one value for all engines",
         max_length=200,
-    )
-    silence_ms: int = Field(
-        10_000, description="The engine marks the log itself when nobody has for this long", ge=500, le=600_000
     )
 
     @field_validator("intervals")
@@ -43,6 +35,21 @@ class EngineSettings(KafkaSettings, HttpSettings, LogSettings):
     def built(self) -> tuple[Interval, ...]:
         """The intervals that are built, from short to long."""
         return tuple(Interval(word) for word in self.intervals.split(","))
+
+
+class EngineSettings(FoldSettings, HttpSettings):
+    engine_instance_id: str = Field(
+        "engine-1",
+        description="Name of this engine: no two running ones share it, and a restarted one has it again",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+    )
+    silence_ms: int = Field(
+        10_000, description="The engine marks the log itself when nobody has for this long", ge=500, le=600_000
+    )
+
+
+class ReplaySettings(FoldSettings):
+    """What a replay must be told as the engines are."""
 
 
 class SinkSettings(KafkaSettings, MongoSettings, RedisSettings, HttpSettings, LogSettings):

@@ -1,0 +1,196 @@
+"""Chooses everything for a replay: its range, its clients, what it prints, its exit code."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import msgspec
+from confluent_kafka import Producer
+
+from aggregator.core.comparison import Compared, Difference, Range, compare, last_bars
+from aggregator.core.fold import PartitionFold
+from aggregator.core.rules import Rules
+from aggregator.replay.log import TopicReader
+from aggregator.settings import ReplaySettings
+from chassis import clock, logs
+from chassis.errors import Misconfigured
+from chassis.process import CLEAN, WRONG_SETTINGS, Program, help_text, run_sync
+from chassis.stop import Stopped, ThreadStop
+from contracts import topics, wire
+from contracts.bars import Origin
+from contracts.errors import Unavailable
+from contracts.intervals import DAY
+
+DIFFERENT = 3
+"""The exit code that says that bars differ."""
+REASON = "replay"
+ABOUT = """Folds the tick log again and compares what it comes to with what was published, for every bar that lies
+wholly in the range: nothing to say and exit code 0, or a line for each bar that differs and exit code 3. With --publish
+it issues what differs, as a revision whose number is the present time in milliseconds. Bars that late ticks may still
+correct are left out, and bars that the provider settled stand. TIME is RFC 3339, such as 2026-11-23T00:00Z."""
+PROGRAM = Program(
+    command="python -m aggregator replay --from TIME --to TIME [--publish]", distribution="aggregator", about=ABOUT
+)
+_FLUSH_S = 0.5
+_LONGEST_REPORT = 1_000
+
+_log = logs.get("aggregator.replay")
+
+
+def run(argv: Sequence[str]) -> int:
+    """A replay from its first line to its exit code."""
+    if any(argument in {"-h", "--help"} for argument in argv):
+        print(help_text(PROGRAM, ReplaySettings))  # noqa: T201 - what --help is for
+        return CLEAN
+    parser = ArgumentParser(prog="python -m aggregator replay", add_help=False, exit_on_error=False)
+    parser.add_argument("--from", dest="start", type=instant, required=True)
+    parser.add_argument("--to", dest="end", type=instant, required=True)
+    parser.add_argument("--publish", action="store_true")
+    try:
+        asked = parser.parse_args(argv)
+    except SystemExit:
+        return WRONG_SETTINGS
+    except Exception as error:  # noqa: BLE001 - argparse has several, and each says what is wrong
+        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 - usage
+        return WRONG_SETTINGS
+    if asked.start >= asked.end:
+        print(f"{parser.prog}: --from must be before --to", file=sys.stderr)  # noqa: T201 - usage
+        return WRONG_SETTINGS
+    found: list[Compared] = []
+
+    def main(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack) -> None:
+        found.append(work(settings, stop, resources, asked))
+
+    code = run_sync(PROGRAM, ReplaySettings, main, [])
+    if code != CLEAN or not found:
+        return code
+    return DIFFERENT if found[0].differences else CLEAN
+
+
+def instant(text: str) -> int:
+    """RFC 3339, in UTC unless it says otherwise, as milliseconds."""
+    parsed = datetime.fromisoformat(text)
+    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked: Namespace) -> Compared:
+    """Fold, compare, tell, and publish if asked to."""
+
+    def turn() -> None:
+        if stop.is_set:
+            raise Stopped
+
+    reader = TopicReader(settings.kafka_bootstrap_servers, turn)
+    resources.callback(reader.close)
+    rules = Rules(lateness_ms=settings.lateness_ms, intervals=settings.built)
+    within = Range(asked.start, asked.end)
+    folded, certain = _folded(reader, rules, within)
+    built = {interval.value for interval in rules.intervals}
+    published = last_bars(
+        bar
+        for message in reader.read(topics.BARS)
+        if message.key() is not None
+        for bar in [wire.decode_bar(message.value() or b"")]
+        if within.holds(bar) and bar.interval in built
+    )
+    bars = {label: bar for label, bar in last_bars(folded).items() if bar.close_time <= certain[label[0]]}
+    known = {label: bar for label, bar in published.items() if bar.close_time <= certain.get(label[0], within.end)}
+    compared = compare(known, bars)
+    _tell(compared)
+    if asked.publish:
+        _publish(settings, [d for d in compared.differences if d.folded is not None], turn)
+    return compared
+
+
+def _folded(reader: TopicReader, rules: Rules, within: Range) -> tuple[list[wire.Bar], dict[str, int]]:
+    """The bars of the range, and up to which close time those of each symbol change no more.
+
+    What was heard is told by all marks that are retained; ticks count from the trading day before on.
+    """
+    warm_from = within.start - 2 * DAY
+    beginnings = reader.beginnings(topics.TICKS)
+    folds = {number: PartitionFold(rules) for number in beginnings}
+    bars: list[wire.Bar] = []
+    delays: dict[str, tuple[int, int]] = {}
+    for message in reader.read(topics.TICKS):
+        key, value, number = message.key(), message.value(), int(message.partition() or 0)
+        timestamp, fold = message.timestamp()[1], folds[number]
+        if key is None or value is None:
+            continue
+        try:
+            if key.startswith(topics.MARK_KEY):
+                mark = wire.decode_mark(value)
+                if not fold.clock and beginnings[number] > 0 and mark.through > within.start - DAY:
+                    raise Misconfigured(
+                        f"the log is retained from {_told(mark.through)} on, and a replay needs a day before --from: "
+                        f"take --from {_told(mark.through + DAY)} or later"
+                    )
+                fold.mark(mark, timestamp)
+            elif timestamp >= warm_from:
+                tick = wire.decode_tick(value)
+                symbol = f"{tick.exchange}:{tick.symbol}"
+                if key != symbol.encode():
+                    continue
+                delays[symbol] = (number, max(delays.get(symbol, (number, 0))[1], tick.delay * 1000))
+                fold.tick(key, tick, timestamp)
+        except wire.UNDECODABLE:
+            continue
+        if fold.issues:
+            found = (issue.record for issue in fold.take())
+            bars += [record for record in found if isinstance(record, wire.Bar) and within.holds(record)]
+    waits = rules.lateness_ms + rules.horizon_ms
+    return bars, {symbol: folds[number].clock - delay - waits for symbol, (number, delay) in delays.items()}
+
+
+def _tell(compared: Compared) -> None:
+    for difference in compared.differences[:_LONGEST_REPORT]:
+        print(difference)  # noqa: T201 - the report
+    left = len(compared.differences) - _LONGEST_REPORT
+    if left > 0:
+        print(f"… and {left} more")  # noqa: T201 - the report
+    _log.info(
+        "compared", bars=compared.bars, differences=len(compared.differences), settled_bars_that_stand=compared.settled
+    )
+
+
+def _publish(settings: ReplaySettings, differences: Sequence[Difference], turn: Callable[[], None]) -> None:
+    """Issue the fold's bars as revisions; acknowledged by all replicas when it returns."""
+    failures: list[str] = []
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+        }
+    )
+    revision = clock.now_ms()
+    for difference in differences:
+        assert difference.folded is not None
+        bar = msgspec.structs.replace(difference.folded, revision=revision, reason=REASON)
+        key = difference.label[0].encode()
+        while True:
+            try:
+                producer.produce(
+                    topics.BARS.name,
+                    wire.encode(bar),
+                    key,
+                    partition=topics.partition_of(key, settings.kafka_partitions),
+                    on_delivery=lambda error, _message: failures.append(error.str()) if error is not None else None,
+                )
+            except BufferError:
+                producer.poll(_FLUSH_S)
+                turn()
+            else:
+                break
+    while producer.flush(_FLUSH_S):
+        turn()
+    if failures:
+        raise Unavailable("Kafka", f"{len(failures)} bars were not acknowledged: {failures[0]}; run the replay again")
+    _log.info("published", bars=len(differences), revision=revision, origin=Origin.TICKS.value)
+
+
+def _told(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat().replace("+00:00", "Z")

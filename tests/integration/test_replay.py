@@ -1,0 +1,115 @@
+"""A replay on real Kafka: it finds what is not the fold of the log, and issues it when it is told to."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from candlewick_local.parts import RealParts
+from contracts import topics, wire
+from contracts.bars import Origin
+from contracts.intervals import MINUTE
+from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
+from tests.support.logs import calm_log, entry_of, symbols_named
+from tests.support.oracle import fold_topic
+from tests.support.processes import until
+from tests.support.records import T0
+from tests.support.topics import read_all, write
+
+MINUTES = 30
+
+
+@pytest.fixture
+def system(local_parts: RealParts, database: str, tmp_path: Path) -> Iterator[Aggregator]:
+    with aggregator(local_parts, database, tmp_path) as running:
+        log = calm_log(symbols_named("replayed", 6), minutes=MINUTES)
+        write(running.kafka, topics.TICKS.name, log.entries)
+        engine = running.engine().wait_ready()
+        wanted = sum(map(len, fold_topic(running.kafka, PARTITIONS).published().values()))
+        until(lambda: sum(map(len, running.published().values())) == wanted, "all is published", process=engine)
+        yield running
+
+
+def replay(system: Aggregator, *more: str, start: int = T0, end: int = T0 + MINUTES * MINUTE) -> tuple[int, list[str]]:
+    """The exit code and the report."""
+    command = [sys.executable, "-m", "aggregator", "replay", "--from", told(start), "--to", told(end), *more]
+    environment = {
+        "PATH": os.environ["PATH"], "KAFKA_BOOTSTRAP_SERVERS": system.kafka, "KAFKA_PARTITIONS": str(PARTITIONS),
+    }  # fmt: skip
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    lines = ran.stdout.splitlines()
+    return ran.returncode, [line for line in lines if not line.startswith("{")] + ran.stderr.splitlines()
+
+
+def told(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat()
+
+
+def bars_of(system: Aggregator) -> list[wire.Bar]:
+    return [wire.decode_bar(m.value() or b"") for m in read_all(system.kafka, topics.BARS.name) if m.key() is not None]
+
+
+def publish(system: Aggregator, bar: wire.Bar) -> None:
+    write(system.kafka, topics.BARS.name, [entry_of(bar, PARTITIONS)])
+
+
+def test_what_the_engine_published_is_the_fold(system: Aggregator) -> None:
+    assert replay(system) == (0, [])
+
+
+def test_a_wrong_bar_is_told_and_put_right_and_a_settled_one_stands(system: Aggregator) -> None:
+    right = next(bar for bar in bars_of(system) if bar.interval == "5m")
+    wrong = msgspec.structs.replace(right, close=right.close + 1, revision=1)
+    publish(system, wrong)
+    told_of = f"{right.exchange}:{right.symbol} 5m {right.open_time}: close {wrong.close} is {right.close} by the log"
+    assert replay(system) == (3, [told_of])
+    assert replay(system, start=right.close_time) == (0, []), "it lies outside"
+    assert replay(system, "--publish") == (3, [told_of])
+    revised = max(bars_of(system), key=lambda bar: bar.revision)
+    assert (revised.close, revised.reason, revised.origin) == (right.close, "replay", "ticks")
+    assert revised.revision > 1_700_000_000_000
+    assert replay(system) == (0, [])
+    publish(system, msgspec.structs.replace(wrong, origin=Origin.SETTLED.value, revision=5))
+    assert replay(system, "--publish") == (0, []), "the provider's word stands"
+
+
+def test_what_late_ticks_may_still_correct_is_left_out(system: Aggregator) -> None:
+    last = max((bar for bar in bars_of(system) if bar.interval == "1m"), key=lambda bar: bar.open_time)
+    publish(system, msgspec.structs.replace(last, close=last.close + 1, revision=1))
+    assert replay(system, "--publish") == (0, [])
+
+
+def test_a_bar_that_is_not_there_is_told(system: Aggregator) -> None:
+    publish(system, msgspec.structs.replace(bars_of(system)[0], symbol="NEVER"))
+    code, report = replay(system)
+    assert (code, len(report)) == (3, 1)
+    assert report[0].endswith("published, but the log has no tick of it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "the following arguments are required: --from, --to"),
+        (["--from", "2026-01-02", "--to", "2026-01-01"], "--from must be before --to"),
+        (["--from", "yesterday", "--to", "2026-01-01"], "invalid instant value: 'yesterday'"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused(arguments: list[str], why: str) -> None:
+    command = [sys.executable, "-m", "aggregator", "replay", *arguments]
+    ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=30, check=False)
+    assert ran.returncode == 2
+    assert why in ran.stderr
+
+
+def test_help_tells_what_it_does_and_its_settings() -> None:
+    command = [sys.executable, "-m", "aggregator", "replay", "--help"]
+    ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=30, check=True)
+    assert "exit code 3" in ran.stdout
+    assert "LATENESS_MS" in ran.stdout
+    assert json.dumps(ran.stderr) == '""'
