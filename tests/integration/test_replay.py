@@ -59,11 +59,8 @@ def publish(system: Aggregator, bar: wire.Bar) -> None:
     write(system.kafka, topics.BARS.name, [entry_of(bar, PARTITIONS)])
 
 
-def test_what_the_engine_published_is_the_fold(system: Aggregator) -> None:
-    assert replay(system) == (0, [])
-
-
 def test_a_wrong_bar_is_told_and_put_right_and_a_settled_one_stands(system: Aggregator) -> None:
+    assert replay(system) == (0, []), "what the engine published is the fold"
     right = next(bar for bar in bars_of(system) if bar.interval == "5m")
     wrong = msgspec.structs.replace(right, close=right.close + 1, revision=1)
     publish(system, wrong)
@@ -79,13 +76,10 @@ def test_a_wrong_bar_is_told_and_put_right_and_a_settled_one_stands(system: Aggr
     assert replay(system, "--publish") == (0, []), "the provider's word stands"
 
 
-def test_what_late_ticks_may_still_correct_is_left_out(system: Aggregator) -> None:
+def test_what_may_still_be_corrected_is_left_out_and_what_is_not_in_the_log_is_told(system: Aggregator) -> None:
     last = max((bar for bar in bars_of(system) if bar.interval == "1m"), key=lambda bar: bar.open_time)
     publish(system, msgspec.structs.replace(last, close=last.close + 1, revision=1))
     assert replay(system, "--publish") == (0, [])
-
-
-def test_a_bar_that_is_not_there_is_told(system: Aggregator) -> None:
     publish(system, msgspec.structs.replace(bars_of(system)[0], symbol="NEVER"))
     code, report = replay(system)
     assert (code, len(report)) == (3, 1)

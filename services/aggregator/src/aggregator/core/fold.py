@@ -45,6 +45,8 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     kind: Kind
     key: bytes | None
     record: wire.Bar | wire.IntervalComplete | wire.LateTick | wire.GapEvent | str
+    source: wire.Tick | None = None
+    """The tick that a dead record is of."""
 
 
 class PartitionFold:
@@ -255,7 +257,7 @@ class PartitionFold:
         """Take a tick that does not simply continue its symbol's current minute."""
         ahead = tick.event_time - timestamp
         if ahead > self._rules.max_skew_ms:
-            self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future"))
+            self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future", tick))
             return
         symbol = self._symbols.get(key) or self._join(key, tick)
         symbol.is_changed = True
