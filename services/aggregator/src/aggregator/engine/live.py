@@ -68,11 +68,11 @@ class Live:
     def _is_at_end(self, partition: Partition) -> bool:
         asked = TopicPartition(topics.TICKS.name, partition.number)
         try:
-            low, high = self._consumer.get_watermark_offsets(asked, timeout=_ANSWER_WITHIN_S, cached=False)
+            _, high = self._consumer.get_watermark_offsets(asked, timeout=_ANSWER_WITHIN_S, cached=False)
         except KafkaException as error:
             self._connection.on_error(error.args[0])
             return False
-        return (low if partition.position is None else partition.position) >= high
+        return bool(partition.position >= high)
 
     def _send(self, topic: str, partition: int, key: bytes, value: bytes, on_delivery: Delivered | None) -> None:
         try:

@@ -75,13 +75,13 @@ class Partition:
         keys, values = [message.key() for message in messages], [message.value() for message in messages]
         decoders: Any = self._decoders
         try:
-            if not all(map(bytes.startswith, values, map(self._beginnings.__getitem__, keys))):  # type: ignore[arg-type]
+            if not all(map(bytes.startswith, values, map(self._beginnings.__getitem__, keys))):
                 return False
             records = [decoders[key](value) for key, value in zip(keys, values, strict=True)]
         except (KeyError, TypeError, *wire.UNDECODABLE):
             return False
         fold, outputs = self.fold, self._outputs
-        fold.feed(zip(keys, records, [message.timestamp()[1] for message in messages], strict=True))  # type: ignore[arg-type]
+        fold.feed(zip(keys, records, [message.timestamp()[1] for message in messages], strict=True))
         for issue in fold.take() if fold.issues else ():
             source = messages[-1]
             if issue.source is not None:

@@ -137,7 +137,8 @@ class Transaction:
     def _abort_for(self, error: KafkaError, call: str) -> Exception:
         """What to raise for an error: `Aborted` once it is, unless aborting does not help."""
         if error.fatal() or not error.txn_requires_abort():
-            return KafkaException(error)
+            refused: Exception = KafkaException(error)
+            return refused
         _log.warning("transaction failed", call=call, cause=error.str())
         self.abort(error.name())
         return Aborted(error.str())
