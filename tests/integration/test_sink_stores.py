@@ -8,6 +8,7 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
+from aggregator.engine.clients import GROUP
 from candlewick_local.parts import RealParts
 from chassis.clock import now_ms
 from contracts import topics, wire
@@ -22,7 +23,7 @@ from tests.support.logs import Entry, calm_log, entry_of, symbols_named
 from tests.support.oracle import fold_topic, winners
 from tests.support.processes import until
 from tests.support.records import T0, tick
-from tests.support.topics import headers_of, read_all, write
+from tests.support.topics import forget_group, headers_of, made_anew, read_all, write
 
 Stored = dict[str, Bar]
 
@@ -65,13 +66,16 @@ def test_a_log_becomes_stored_bars_and_forming_bars(system: Aggregator, redis: "
     assert (current.open_time, current.close, current.tick_count) == (T0 + 6 * MINUTE, 123.25, 1)
 
 
-def test_an_engine_started_again_leaves_the_store_as_it_was(system: Aggregator) -> None:
+def test_bars_that_are_issued_again_leave_the_store_as_it_was(system: Aggregator) -> None:
+    """An engine that begins anew folds the whole log again."""
     write(system.kafka, topics.TICKS.name, calm_log(symbols_named("twice", 3), minutes=4).entries)
     engine = system.engine().wait_ready()
     sink = system.sink().wait_ready()
     wanted = winners(fold_topic(system.kafka, PARTITIONS).bars)
     until(lambda: stored(system) == wanted, "all bars are stored")
-    engine.stop()
+    assert engine.stop() == 0
+    forget_group(system.kafka, GROUP)
+    made_anew(system.kafka, [topics.ROLLUP], PARTITIONS)
     system.engine().wait_ready()
     until(lambda: sink.metric("sink_bars_total") == 2 * len(wanted), "all came again")
     assert stored(system) == wanted

@@ -28,6 +28,8 @@ from tests.support.topics import read_all
 
 YEAR_END = int(datetime(2025, 12, 31, 23, 30, tzinfo=UTC).timestamp() * 1000)
 SESSION_S = 6.0
+SKEWED = "engine-3"
+"""The engine whose clock is wrong by ten seconds."""
 _SETTLED_WITHIN_S = 240.0
 
 
@@ -171,7 +173,8 @@ class Storm:
             return {document["_id"]: bar_of(document) for document in client[self.system.database]["ohlcv"].find()}
 
     def _start_engine(self, name: str) -> None:
-        self.engines[name] = self.system.engine(name)
+        program = "tests.support.skewed_engine" if name == SKEWED else "aggregator"
+        self.engines[name] = self.system.start([program, "engine"], name)
 
     def _supervise(self) -> None:
         """What an orchestrator does: start again what ended; and do what is due."""

@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 
 from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
-from aggregator.core.saved import StateError
+from aggregator.core.saved import ANEW, StateError
 from aggregator.engine import metrics
 from aggregator.engine.connection import Connection
 from aggregator.engine.live import Live
@@ -72,8 +72,8 @@ class Engine:
         self._ready = ready
         self._turn = turn
         self._owned: dict[int, Partition] = {}
-        self._unsought: dict[int, Partition] = {}
-        """Partitions whose state is whole, before the consumer goes to their position."""
+        self._unplaced: dict[int, Partition] = {}
+        """Partitions whose state is whole, before the consumer is at their position."""
         self._is_between_records = True
         self._has_joined = False
         self._look_at = 0.0
@@ -95,9 +95,9 @@ class Engine:
     def _step(self) -> None:
         self._transaction.poll()
         for restored in self._restore.step():
-            self._unsought[restored.number] = self._go_on(restored)
-        for partition in list(self._unsought.values()):
-            self._seek(partition)
+            self._unplaced[restored.number] = self._go_on(restored)
+        for partition in list(self._unplaced.values()):
+            self._place(partition)
         self._take(self._consumer.consume(_BATCH, 0 if self._restore.numbers else _CONSUME_WITHIN_S))
         if self._is_due():
             self._commit()
@@ -120,15 +120,15 @@ class Engine:
             raise Misconfigured(str(refused)) from refused
         return Partition(restored.number, fold, position, self._outputs)
 
-    def _seek(self, partition: Partition) -> None:
-        """Have the consumer go to a partition's position; in the first moments after the assignment it cannot yet."""
-        try:
-            self._consumer.seek(TopicPartition(topics.TICKS.name, partition.number, partition.position))
-        except KafkaException as error:
-            if error.args[0].code() not in {KafkaError._STATE, KafkaError._TIMED_OUT}:
-                raise
-            return
-        del self._unsought[partition.number]
+    def _place(self, partition: Partition) -> None:
+        """Have the consumer begin at a partition's position.
+
+        Assigned anew, for librdkafka 2.12 forgets a place that it was only sought to when the group is balanced again.
+        """
+        where = TopicPartition(topics.TICKS.name, partition.number, partition.position)
+        self._consumer.incremental_unassign([where])
+        self._consumer.incremental_assign([where])
+        del self._unplaced[partition.number]
         self._owned[partition.number] = partition
 
     def _take(self, messages: Sequence[Message]) -> None:
@@ -153,10 +153,27 @@ class Engine:
             if partition is not None and message.offset() == partition.position:
                 partition.lag = 0
         elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise Misconfigured(f"the position in {topics.TICKS.name} is not in the log: {error.str()}")
+            if partition is not None:
+                self._look_for(partition)
         elif error is not None:
             self._connection.on_error(error)
         return False
+
+    def _look_for(self, partition: Partition) -> None:
+        """The consumer lost a partition's place: it is put there again, unless the log does not hold it any more."""
+        asked = TopicPartition(topics.TICKS.name, partition.number)
+        try:
+            low, high = self._consumer.get_watermark_offsets(asked, timeout=_ANSWER_WITHIN_S, cached=False)
+        except KafkaException as error:
+            self._connection.on_error(error.args[0])
+        else:
+            if not low <= partition.position <= high:
+                raise Misconfigured(
+                    f"partition {partition.number} of {topics.TICKS.name}: at {partition.position}, and the "
+                    f"log holds offsets {low} to {high}: what stood between them is lost; {ANEW}"
+                )
+        _log.warning("place in the log lost", partition=partition.number, position=partition.position)
+        self._unplaced[partition.number] = self._owned.pop(partition.number)
 
     @property
     def _is_live(self) -> bool:
@@ -226,7 +243,7 @@ class Engine:
     def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = [partition.partition for partition in partitions]
         for number in numbers:
-            self._unsought.pop(number, None)
+            self._unplaced.pop(number, None)
             if self._owned.pop(number, None) is not None:
                 metrics.forget(number)
         self._restore.drop(numbers)
@@ -234,7 +251,7 @@ class Engine:
         _log.info("partitions went", partitions=sorted(numbers), owned=self._numbers())
 
     def _numbers(self) -> list[int]:
-        return sorted([*self._owned, *self._unsought, *self._restore.numbers])
+        return sorted([*self._owned, *self._unplaced, *self._restore.numbers])
 
     def _look(self) -> None:
         """Once a second: does Kafka answer, how far behind is the log, and does anybody mark it?"""
@@ -250,7 +267,7 @@ class Engine:
             metrics.LAG.labels(number).set(lag)
             metrics.COMMITTED_LAG.labels(number).set(max(0, lag) + partition.position - partition.committed)
             metrics.OPEN_MINUTES.labels(number).set(partition.fold.open_minutes)
-        restoring = sorted([*self._unsought, *self._restore.numbers])
+        restoring = sorted([*self._unplaced, *self._restore.numbers])
         behind = [partition.number for partition in self._owned.values() if not partition.is_live]
         reason = "not yet a member of the group"
         if restoring:
