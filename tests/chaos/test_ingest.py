@@ -11,6 +11,7 @@ from tests.support.faults import EXCESS_MS, FAULTS, NAMES, Fault, survive
 from tests.support.ingest import ingest, log_of, settings_of, topics_of, wishes
 from tests.support.journal import verify
 from tests.support.parts import Parts
+from tests.support.stalls import stalls
 from tradingview_simulator import SimulatorSettings, serve
 
 OUTAGE_S = 300
@@ -30,6 +31,7 @@ async def test_a_part_that_is_away_for_minutes_costs_no_tick(local_parts: RealPa
         serve(SimulatorSettings(journal_entries=2_000_000)) as simulator,
         wishes(local_parts, topics) as desired,
         log_of(local_parts.kafka, topics.ticks.name) as log,
+        stalls() as stalled,
     ):
         await desired.want(*NAMES)
         async with ingest(settings_of(local_parts, prefix, simulator.url), topics):
@@ -45,5 +47,5 @@ async def test_a_part_that_is_away_for_minutes_costs_no_tick(local_parts: RealPa
             assert set(simulator.connections) == {1}
         for _ in range(10):
             await log.read()
-        await verify(simulator.http_url, log, NAMES, [])
+        await verify(simulator.http_url, log, NAMES, stalled)
         assert back - away > OUTAGE_S * 1000
