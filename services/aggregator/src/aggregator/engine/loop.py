@@ -137,7 +137,11 @@ class Engine:
             partition, records = self._owned.get(int(number or 0)), list(run)
             if not _are_records(records):
                 records = [message for message in records if message.error() is None or self._hear(message, partition)]
-            if records and partition is not None:
+            if not records or partition is None:
+                continue
+            if int(records[0].offset() or 0) > partition.position:
+                self._look_for(partition)
+            else:
                 partition.take(records)
         self._is_between_records = True
         if time.monotonic() >= self._ends_at:
@@ -160,7 +164,7 @@ class Engine:
         return False
 
     def _look_for(self, partition: Partition) -> None:
-        """The consumer lost a partition's place: it is put there again, unless the log does not hold it any more."""
+        """The consumer is not at a partition's place: it goes there, unless the log does not hold it any more."""
         asked = TopicPartition(topics.TICKS.name, partition.number)
         try:
             low, high = self._consumer.get_watermark_offsets(asked, timeout=_ANSWER_WITHIN_S, cached=False)
@@ -173,7 +177,10 @@ class Engine:
                     f"log holds offsets {low} to {high}: what stood between them is lost; {ANEW}"
                 )
         _log.warning("place in the log lost", partition=partition.number, position=partition.position)
-        self._unplaced[partition.number] = self._owned.pop(partition.number)
+        try:
+            self._consumer.seek(TopicPartition(topics.TICKS.name, partition.number, partition.position))
+        except KafkaException:
+            self._unplaced[partition.number] = self._owned.pop(partition.number)
 
     @property
     def _is_live(self) -> bool:

@@ -7,10 +7,8 @@ from typing import Any
 from confluent_kafka import Message
 
 from aggregator.core.fold import PartitionFold
-from aggregator.core.saved import ANEW
 from aggregator.engine import metrics
 from aggregator.engine.outputs import Outputs
-from chassis.errors import Misconfigured
 from contracts import topics, wire
 from contracts.errors import BadData
 from contracts.symbols import SymbolId
@@ -54,13 +52,8 @@ class Partition:
             self.lag = max(0, end - self.position)
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Fold the next records of the log and put out what they issue."""
+        """Fold the next records of the log, from the position on, and put out what they issue."""
         first = int(messages[0].offset() or 0)
-        if first > self.position:
-            raise Misconfigured(
-                f"partition {self.number} of {topics.TICKS.name}: offset {first} came where {self.position} was due: "
-                f"what stood between them is lost; {ANEW}"
-            )
         if first < self.position:
             messages = [message for message in messages if int(message.offset() or 0) >= self.position]
         if messages:
