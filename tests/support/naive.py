@@ -71,7 +71,7 @@ def naive(log: Log, *, lateness_ms: int, horizon_ms: int, max_skew_ms: int, max_
             for name, delay in delays.items():
                 floors[name] = max(floors[name], _aligned(clock - lateness_ms - delay))
             continue
-        if record.event_time - timestamp > max_skew_ms:
+        if record.event_time - max(timestamp, hearing.clock) > max_skew_ms:
             continue
         name = f"{record.exchange}:{record.symbol}"
         delays[name] = record.delay * 1000

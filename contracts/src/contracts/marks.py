@@ -182,6 +182,9 @@ class Hearing:
 
     def unheard(self, symbol: str, start: int, end: int) -> list[Stretch]:
         """The stretches of `[start, end)` in which no run heard the symbol, in order and disjoint."""
+        for piece in self._pieces.get(symbol, ()):
+            if piece.start <= start and end <= (self._through[piece.run] if piece.end is None else piece.end):
+                return []
         missing = []
         reached = start
         for a, b in self.heard(symbol, start, end):
@@ -194,11 +197,8 @@ class Hearing:
 
     def gap_ms(self, symbol: str, open_time: int, close_time: int, *, delay_ms: int, lateness_ms: int) -> int:
         """How much of a bar's event time was unheard, in milliseconds: `cost_of`."""
-        start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
-        for piece in self._pieces.get(symbol, ()):
-            if piece.start <= start and end <= (self._through[piece.run] if piece.end is None else piece.end):
-                return 0
-        return cost_of(self.unheard(symbol, start, end), open_time, close_time, delay_ms, lateness_ms)
+        unheard = self.unheard(symbol, open_time + delay_ms, close_time + delay_ms + lateness_ms)
+        return cost_of(unheard, open_time, close_time, delay_ms, lateness_ms)
 
     def forget(self, before: int) -> None:
         """Drop what was heard before an instant: answers are then true for stretches from there on only."""

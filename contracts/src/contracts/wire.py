@@ -63,8 +63,8 @@ class Mark(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
-class Bar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """`contracts.bars.Bar`."""
+class BarValues(msgspec.Struct, frozen=True, gc=False):
+    """`contracts.bars.BarValues`. Its fields go by position: by name, making one takes six times as long."""
 
     interval: str
     open_time: int
@@ -78,6 +78,11 @@ class Bar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     first_tick_time: int | None = None
     last_tick_time: int | None = None
     gap_ms: int = 0
+
+
+class Bar(BarValues, frozen=True, gc=False, kw_only=True):
+    """`contracts.bars.Bar`."""
+
     exchange: str
     symbol: str
     origin: str
@@ -85,21 +90,8 @@ class Bar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
 
 
-class FormingBar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class FormingBar(BarValues, frozen=True, gc=False):
     """`contracts.bars.FormingBar`."""
-
-    interval: str
-    open_time: int
-    close_time: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float | None
-    tick_count: int = 0
-    first_tick_time: int | None = None
-    last_tick_time: int | None = None
-    gap_ms: int = 0
 
 
 class Forming(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -369,6 +369,18 @@ def test_a_tick_from_the_future_is_dead_and_says_by_how_much() -> None:
     assert fold.open_minutes == 1
 
 
+def test_a_tick_is_held_against_the_clock_where_its_own_timestamp_is_behind_it() -> None:
+    fold = PartitionFold(Rules())
+    fold.mark(mark(T0 + 30_000, HEARD), T0 + 30_000)
+    for at in (T0 + 58_500, T0 + 59_000, T0 + 90_001):
+        fold.tick(key(), tick(at, 1.0), T0 - 2_000)
+    issues = fold.take()
+    assert [(issue.kind, issue.record) for issue in issues] == [(Kind.DEAD, "event_time is 60001 ms in the future")]
+    fold.mark(mark(T0 + MINUTE + 2_000), T0 + MINUTE + 2_000)
+    (minute,) = bars_of(fold.take())
+    assert minute.tick_count == 2
+
+
 def test_before_the_first_mark_an_old_tick_is_late() -> None:
     fold = PartitionFold(Rules())
     fold.tick(key(), tick(T0 - 2 * DAY, 1.0), T0)
@@ -486,12 +498,12 @@ def test_forming_bars_are_what_would_close_now_and_are_told_once() -> None:
             fold.mark(record, record.through)
         else:
             fold.tick(key(), record, record.received_at)
-    ((told_key, forming),) = fold.forming()
+    ((told_key, forming),) = [*fold.forming()]
     assert told_key == key()
     by_interval = {bar.interval: bar for bar in forming.bars}
     assert list(by_interval) == [interval.value for interval in Interval]
     assert (by_interval["1m"].open_time, by_interval["1m"].volume) == (T0 + MINUTE, 3.5)
     assert (by_interval["1h"].open, by_interval["1h"].close, by_interval["1h"].volume) == (10.0, 12.0, 4.5)
-    assert fold.forming() == []
+    assert [*fold.forming()] == []
     fold.tick(key(), tick(T0 + MINUTE + 900, 13.0, 14.5), T0 + MINUTE + 950)
-    assert len(fold.forming()) == 1
+    assert len([*fold.forming()]) == 1

@@ -94,6 +94,42 @@ def some_intervals(rnd: random.Random) -> tuple[Interval, ...]:
 
 @given(st.integers(0, 1 << 32))
 @settings(max_examples=40, deadline=None)
+def test_what_was_saved_bit_by_bit_is_what_is_saved_at_once(seed: int) -> None:
+    rnd, log = random.Random(seed), drawn_log(seed)
+    log = log[: rnd.randrange(1, len(log) + 1)]
+    often, once = PartitionFold(Rules()), PartitionFold(Rules())
+    records: dict[bytes, bytes | None] = {}
+    position = 0
+    while position < len(log):
+        taken = log[position : position + rnd.randrange(1, 40)]
+        often.feed(taken)
+        position += len(taken)
+        records |= dict(often.save(position))
+    once.feed(log)
+    assert {name: value for name, value in records.items() if value is not None} == records_of(once, position)
+
+
+def test_a_residual_is_saved_again_once_it_was_told() -> None:
+    often, once, closed = heard_fold(), heard_fold(), T0 + MINUTE + 2_000
+    records = {}
+    for fold in (often, once):
+        fold.mark(mark(closed), closed)
+        fold.mark(mark(closed + 3_000, (NAME, "deaf", closed + 1_000)), closed + 3_000)
+        missed = tick(T0 + 59_000, 10.0, 20.0, received_at=closed + 6_000, is_baseline=True)
+        fold.tick(key(NAME), missed, closed + 6_000)
+        fold.mark(mark(closed + 6_900, (NAME, "heard", closed + 6_800)), closed + 6_900)
+        fold.mark(mark(closed + 8_100), closed + 8_100)
+        if fold is often:
+            records = records_of(fold)
+        fold.take()
+        fold.mark(mark(closed + 9_000), closed + 9_000)
+        (gap,) = [issue.record for issue in fold.take() if isinstance(issue.record, wire.GapEvent)]
+        assert gap.residual_volume == 9.0
+    assert records | records_of(often) == records_of(once)
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=40, deadline=None)
 def test_an_interval_that_is_taken_out_changes_nothing_for_the_others(seed: int) -> None:
     rnd, log = random.Random(seed), drawn_log(seed)
     cut, fewer = rnd.randrange(len(log)), Rules(intervals=some_intervals(rnd))

@@ -1,7 +1,7 @@
 """The fold of one partition of the tick log: ticks open and change minutes, marks close them and every longer bar."""
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from aggregator.core.symbol import Issued, Symbol
 from contracts import wire
 from contracts.bars import Origin, volume_of, volume_units
 from contracts.intervals import DAY, MINUTE, Interval
-from contracts.marks import Hearing, Stretch, cost_of
+from contracts.marks import Hearing, cost_of
 from contracts.symbols import SymbolId
 
 TICKS = Origin.TICKS.value
@@ -73,9 +73,8 @@ class PartitionFold:
         """Symbols with a closed minute whose residual is not certain yet, and when it will be."""
         self._next: dict[int, int] = {}
         self._due = NEVER
-        self._unheard: dict[str, tuple[int, int, list[Stretch]]] = {}
-        """Since when, until when, what: of symbols whose bars were issued at this mark."""
-        self._asked_since = NEVER
+        self._plausible = 0
+        """An event time up to which no tick is ahead of its time, whatever its timestamp."""
         self._since: dict[str, int] = {}
         """Intervals whose bars are whole only from an instant on."""
         self._gone: list[bytes] = []
@@ -117,6 +116,7 @@ class PartitionFold:
         fold._changed = {name: fold._symbols[name.encode()] for name in header.changed}
         fold._moved = {name: fold._symbols[name.encode()] for name in header.moved}
         fold._unjudged = header.unjudged
+        fold._plausible = header.clock + rules.max_skew_ms
         fold._plan()
         return fold, header.position
 
@@ -167,17 +167,17 @@ class PartitionFold:
         taken, self.issues = self.issues, []
         return taken
 
-    def feed(self, records: Iterable[tuple[bytes, Any, int]]) -> None:
-        """Take the next records of the log: key, `wire.Tick` or `wire.Mark`, timestamp.
+    def feed(self, records: Iterable[tuple[bytes, Any, Any]], timestamp_of: Callable[[Any], int] = int) -> None:
+        """Take the next records of the log: key, `wire.Tick` or `wire.Mark`, and what `timestamp_of` knows its time by.
 
         A tick that is its minute's newest is taken here; whatever else it may be is `_observe`'s.
         """
-        current = self._current
-        skew = self._rules.max_skew_ms
-        for key, record, timestamp in records:
+        current, plausible = self._current, self._plausible
+        for key, record, stamp in records:
             minute = current.get(key)
             if minute is None:
-                self._take(key, record, timestamp)
+                self._take(key, record, timestamp_of(stamp))
+                plausible = self._plausible
                 continue
             last = minute.last
             event_time = record.event_time
@@ -186,7 +186,7 @@ class PartitionFold:
                 and record.sequence > last.sequence
                 and record.trading_day == minute.day
                 and record.delay == minute.delay
-                and event_time - timestamp <= skew
+                and event_time <= plausible
                 and not record.is_baseline
             ):
                 minute.last = record
@@ -200,7 +200,7 @@ class PartitionFold:
                 if cumulative is not None and cumulative > minute.cumulative:
                     minute.cumulative = cumulative
             else:
-                self._observe(key, record, timestamp)
+                self._observe(key, record, timestamp_of(stamp))
 
     def tick(self, key: bytes, tick: wire.Tick, timestamp: int) -> None:
         """Take the next tick of the log."""
@@ -209,7 +209,7 @@ class PartitionFold:
     def mark(self, mark: wire.Mark, timestamp: int) -> None:
         """Take the next mark of the log: tell gaps that ended, correct what came late, close what its clock passed."""
         clock = self._hearing.apply(mark, timestamp)
-        self._unheard.clear()
+        self._plausible = clock + self._rules.max_skew_ms
         if mark.changes:
             self._gaps.apply(mark, self._hearing)
         if clock >= self._gaps.due:
@@ -226,11 +226,13 @@ class PartitionFold:
         if clock >= self._due:
             self._close(clock)
 
-    def forming(self) -> list[tuple[bytes, wire.Forming]]:
-        """The forming bars of every symbol that changed since the last call, with its key."""
-        found = []
-        for key, symbol in self._symbols.items():
-            ticks = sum(minute.count for minute in symbol.minutes.values())
+    def forming(self) -> Iterator[tuple[bytes, wire.Forming]]:
+        """The forming bars of every symbol that changed since they were taken last, with its key.
+
+        Records may be fed between one symbol and the next; each is told as it is then.
+        """
+        for key, symbol in list(self._symbols.items()):
+            ticks = sum([minute.count for minute in symbol.minutes.values()])
             sequence = symbol.last_sequence()
             if not ticks or (sequence, ticks) == symbol.told:
                 continue
@@ -240,12 +242,11 @@ class PartitionFold:
             built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts() + minutes)
             for place, level in enumerate(self._chain.longer):
                 label = max(built[place])
-                bars.append(self._forming_bar(symbol, level, Part(label, label, built[place][label])))
-            forming = wire.Forming(
-                exchange=symbol.id.exchange, symbol=symbol.id.symbol, sequence=sequence, bars=tuple(bars)
+                bars.append(self._forming_bar(symbol, level, (label, label, built[place][label])))
+            yield (
+                key,
+                wire.Forming(exchange=symbol.id.exchange, symbol=symbol.id.symbol, sequence=sequence, bars=tuple(bars)),
             )
-            found.append((key, forming))
-        return found
 
     def _take(self, key: bytes, record: wire.Tick | wire.Mark, timestamp: int) -> None:
         if isinstance(record, wire.Mark):
@@ -255,7 +256,7 @@ class PartitionFold:
 
     def _observe(self, key: bytes, tick: wire.Tick, timestamp: int) -> None:
         """Take a tick that does not simply continue its symbol's current minute."""
-        ahead = tick.event_time - timestamp
+        ahead = tick.event_time - max(timestamp, self.clock)
         if ahead > self._rules.max_skew_ms:
             self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future", tick))
             return
@@ -324,6 +325,7 @@ class PartitionFold:
         if is_new:
             self._enter_day(symbol, minute, tick)
         if minute.open_time < symbol.floor:
+            minute.saved = None
             self._changed[symbol.name] = symbol
         return minute
 
@@ -433,7 +435,7 @@ class PartitionFold:
         self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
         ending = chain.ending_at(boundary)
         if ending:
-            self._close_longer(members, ending, delay_ms)
+            self._close_longer(members, ending, boundary, delay_ms)
         limit = boundary - self._rules.horizon_ms
         settled = chain.ending_at(limit)
         for symbol in members:
@@ -452,20 +454,41 @@ class PartitionFold:
                 self._unjudged.pop(symbol.name, None)
                 self._gone.append(symbol.key)
 
-    def _close_longer(self, members: list[Symbol], ending: list[Ending], delay_ms: int) -> None:
+    def _close_longer(self, members: list[Symbol], ending: list[Ending], boundary: int, delay_ms: int) -> None:
         """Close the bars of these levels, level by level. Those that ended earlier are issued: they need no minutes."""
-        chain = self._chain
+        chain, gap_ms, issues = self._chain, self._gap_ms, self.issues
         needed = chain.with_sources(place for place, _, _ in ending)
         since = min(until if level.step else 0 for _, level, until in ending)
-        built = [symbol.roll_up.built(chain, needed, symbol.retained_parts(since)) for symbol in members]
-        self._asked_since = min(until for _, _, until in ending)
+        first = min(until for _, _, until in ending)
+        end = boundary + delay_ms + self._rules.lateness_ms
+        closing = [
+            (
+                symbol,
+                symbol.roll_up.built(chain, needed, symbol.retained_parts(since)),
+                self._hearing.unheard(symbol.name, first + delay_ms, end),
+            )
+            for symbol in members
+        ]
         for place, level, until in ending:
-            count = sum([
-                self._close_bars(symbol, place, level, bars[place], until)
-                for symbol, bars in zip(members, built, strict=True)
-            ])  # fmt: skip
+            name, built_since = level.name, self._since.get(level.name, 0)
+            count = 0
+            for symbol, built, unheard in closing:
+                bars, issued = built[place], symbol.issued[place]
+                due = [label for label in bars if label <= until and label not in issued and label >= built_since]
+                for label in sorted(due) if len(due) > 1 else due:
+                    values = bars[label]
+                    issued[label] = Issued(values)
+                    symbol.is_changed = True
+                    count += 1
+                    if label == until:
+                        lost = unheard and cost_of(unheard, label, boundary, delay_ms, self._rules.lateness_ms)
+                        close_time = boundary
+                    else:
+                        close_time = level.close_time(label)
+                        lost = gap_ms(symbol, label, close_time)
+                    bar = bar_of(symbol.id, name, label, close_time, values, 0, lost or 0)
+                    issues.append(Issue(BAR, symbol.key, bar))
             self._complete(level, until, delay_ms, count)
-        self._asked_since = NEVER
 
     def _close_minutes(self, symbol: Symbol, boundary: int) -> int:
         """Close every minute of a symbol that ends by a boundary; how many bars that gave."""
@@ -513,28 +536,9 @@ class PartitionFold:
         self.issues.append(Issue(COMPLETE, None, record))
 
     def _issue(self, symbol: Symbol, level: Level, open_time: int, values: Values, revision: int) -> None:
-        close_time = open_time + level.step if level.step else level.close_time(open_time)
-        volume = values.volume
-        identity = symbol.id
-        bar = wire.Bar(
-            interval=level.name,
-            open_time=open_time,
-            close_time=close_time,
-            open=values.open,
-            high=values.high,
-            low=values.low,
-            close=values.close,
-            volume=None if volume is None else volume_of(volume),
-            tick_count=values.tick_count,
-            first_tick_time=values.first_tick_time,
-            last_tick_time=values.last_tick_time,
-            gap_ms=self._gap_ms(symbol, open_time, close_time),
-            exchange=identity.exchange,
-            symbol=identity.symbol,
-            origin=TICKS,
-            revision=revision,
-            reason=LATE_TICK if revision else None,
-        )
+        close_time = level.close_time(open_time)
+        gap_ms = self._gap_ms(symbol, open_time, close_time)
+        bar = bar_of(symbol.id, level.name, open_time, close_time, values, revision, gap_ms)
         self.issues.append(Issue(BAR, symbol.key, bar))
 
     def _forming_bar(self, symbol: Symbol, level: Level, part: Part) -> wire.FormingBar:
@@ -542,27 +546,48 @@ class PartitionFold:
         close_time = level.close_time(open_time)
         told_until = min(close_time, self.clock - symbol.delay_ms - self._rules.lateness_ms)
         return wire.FormingBar(
-            interval=level.name,
-            open_time=open_time,
-            close_time=close_time,
-            open=values.open,
-            high=values.high,
-            low=values.low,
-            close=values.close,
-            volume=None if values.volume is None else volume_of(values.volume),
-            tick_count=values.tick_count,
-            first_tick_time=values.first_tick_time,
-            last_tick_time=values.last_tick_time,
-            gap_ms=self._gap_ms(symbol, open_time, told_until) if told_until > open_time else 0,
+            level.name,
+            open_time,
+            close_time,
+            values.open,
+            values.high,
+            values.low,
+            values.close,
+            None if values.volume is None else volume_of(values.volume),
+            values.tick_count,
+            values.first_tick_time,
+            values.last_tick_time,
+            self._gap_ms(symbol, open_time, told_until) if told_until > open_time else 0,
         )
 
     def _gap_ms(self, symbol: Symbol, open_time: int, close_time: int) -> int:
-        """`Hearing.gap_ms`; of bars of a symbol that close together, the longest is asked for and serves them all."""
+        """How much of a bar's event time was unheard, as far as the marks tell by now."""
         delay_ms, lateness_ms = symbol.delay_ms, self._rules.lateness_ms
-        start, end = open_time + delay_ms, close_time + delay_ms + lateness_ms
-        known = self._unheard.get(symbol.name)
-        if known is None or start < known[0] or end != known[1]:
-            since = min(start, self._asked_since + delay_ms)
-            known = self._unheard[symbol.name] = (since, end, self._hearing.unheard(symbol.name, since, end))
-        unheard = known[2]
+        unheard = self._hearing.unheard(symbol.name, open_time + delay_ms, close_time + delay_ms + lateness_ms)
         return cost_of(unheard, open_time, close_time, delay_ms, lateness_ms) if unheard else 0
+
+
+def bar_of(  # noqa: PLR0917 - by name it takes longer, and it is called for every bar
+    identity: SymbolId, interval: str, open_time: int, close_time: int, values: Values, revision: int, gap_ms: int
+) -> wire.Bar:
+    """A bar as it is issued."""
+    volume = values.volume
+    return wire.Bar(
+        interval,
+        open_time,
+        close_time,
+        values.open,
+        values.high,
+        values.low,
+        values.close,
+        None if volume is None else volume_of(volume),
+        values.tick_count,
+        values.first_tick_time,
+        values.last_tick_time,
+        gap_ms,
+        exchange=identity.exchange,
+        symbol=identity.symbol,
+        origin=TICKS,
+        revision=revision,
+        reason=LATE_TICK if revision else None,
+    )

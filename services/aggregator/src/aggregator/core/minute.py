@@ -82,7 +82,7 @@ class Minute:
     `cumulative` is the greatest cumulative volume of `day` seen in it (negative: none); `previous` that of the day
     before, when the trading day changed inside. `delay` is that of the tick taken last, in seconds. Once it is closed:
     `issued` is its bar as it was issued last (None: it had no tick), under `revision` and the trading day `bar_day`;
-    `after` is what it hands on.
+    `after` is what it hands on. `saved` is all that as it was saved, None if it has changed since.
     """
 
     __slots__ = (
@@ -107,6 +107,7 @@ class Minute:
         "previous",
         "previous_day",
         "revision",
+        "saved",
     )
 
     def __init__(self, open_time: int, day: int) -> None:
@@ -131,6 +132,7 @@ class Minute:
         self.issued: Values | None = None
         self.bar_day = 0
         self.revision = -1
+        self.saved: msgspec.Raw | None = None
 
     def take(self, tick: wire.Tick) -> None:
         """Take a tick, wherever in the order of the minute it belongs."""

@@ -10,8 +10,9 @@ class Rules:
     """Part of what decides the records: the same log under the same rules gives the same records.
 
     `lateness_ms`: how long a bar waits for stragglers after its close. `horizon_ms`: for how long after that a late
-    tick may still change it, in whole minutes. `max_skew_ms`: how far a tick's event time may
-    lie past its own record's timestamp. `max_age_ms`: how old a tick may be while no mark has told the time yet.
+    tick may still change it, in whole minutes. `max_skew_ms`: how far a tick's event time may lie past its own record's
+    timestamp, or past the clock where that is later. `max_age_ms`: how old a tick may be while no mark has told the
+    time yet.
     """
 
     lateness_ms: int = 2_000

@@ -114,24 +114,23 @@ def decode_hearing(value: bytes) -> SavedHearing:
 
 
 def encode_symbol(symbol: Symbol, chain: Chain) -> bytes:
-    """A symbol's record."""
+    """A symbol's record, in the shape of `SavedSymbol`. Of closed minutes only those that changed are encoded again."""
     levels = chain.longer
-    for minute in symbol.all_minutes():
-        minute.keep_seen()
-    return encode(
-        SavedSymbol(
-            symbol.delay_ms,
-            symbol.floor,
-            symbol.sequence,
-            symbol.received,
-            symbol.base,
-            symbol.carry,
-            [_saved(minute) for minute in symbol.minutes.values()],
-            [_saved(minute) for minute in symbol.retained.values()],
-            {level.name: bars for level, bars in zip(levels, symbol.roll_up.settled, strict=True) if bars},
-            {level.name: issued for level, issued in zip(levels, symbol.issued, strict=True) if issued},
-        )
-    )
+    for minute in symbol.retained.values():
+        if minute.saved is None:
+            minute.saved = _encoded(minute)
+    return encode((
+        symbol.delay_ms,
+        symbol.floor,
+        symbol.sequence,
+        symbol.received,
+        symbol.base,
+        symbol.carry,
+        [_encoded(minute) for minute in symbol.minutes.values()],
+        [minute.saved for minute in symbol.retained.values()],
+        {level.name: bars for level, bars in zip(levels, symbol.roll_up.settled, strict=True) if bars},
+        {level.name: issued for level, issued in zip(levels, symbol.issued, strict=True) if issued},
+    ))  # fmt: skip
 
 
 def decode_symbol(key: bytes, value: bytes, built: tuple[Interval, ...], chain: Chain) -> Symbol:
@@ -170,8 +169,9 @@ def _taken_out(
     return {level.name: bars for level, bars in zip(before.longer, roll_up.settled, strict=True)}
 
 
-def _saved(minute: Minute) -> SavedMinute:
-    return SavedMinute(*_minute_fields(minute))
+def _encoded(minute: Minute) -> msgspec.Raw:
+    minute.keep_seen()
+    return msgspec.Raw(encode(_minute_fields(minute)))
 
 
 def _restored(saved: SavedMinute) -> Minute:

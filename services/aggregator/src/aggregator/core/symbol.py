@@ -118,7 +118,7 @@ class Symbol:
         self.is_changed = True
         for minute in self.retained.values():
             values, carry = passed(carry, minute, partial(judge, self))
-            minute.after = carry
+            minute.after, minute.saved = carry, None
             if values is not None and values != minute.issued:
                 changed.append((minute, values))
         self.carry = carry
@@ -148,7 +148,7 @@ class Symbol:
     def retained_parts(self, since: int = 0) -> list[Part]:
         """The closed minutes with bars that may still change, from an instant on, as they were issued."""
         return [
-            Part(open_time, minute.bar_day, minute.issued)
+            (open_time, minute.bar_day, minute.issued)
             for open_time, minute in self.retained.items()
             if open_time >= since and minute.issued is not None
         ]
@@ -161,12 +161,17 @@ class Symbol:
             minute = self.minutes[open_time]
             values, carry = passed(carry, minute, partial(judge, self))
             if values is not None:
-                parts.append(Part(open_time, minute.label_day(), values))
+                parts.append((open_time, minute.label_day(), values))
         return parts
 
     def residual(self, start: int, end: int, judge: Judge) -> int | None:
         """What the counter moved across an unheard stretch (1e-8), told once; None where nothing shows it."""
-        moves = [m for minute in self.all_minutes() for m in minute.moves if m.before < end and start < m.received]
+        moves = []
+        for minute in self.all_minutes():
+            across = [move for move in minute.moves if move.before < end and start < move.received]
+            if across:
+                minute.saved = None
+                moves += across
         fresh = [move for move in moves if not move.is_told and judge(self, move)]
         for move in fresh:
             move.is_told = True

@@ -1,7 +1,7 @@
 """Kafka's best-effort side of the engine: forming bars, and the marks it writes into the log when nobody else does."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -13,8 +13,10 @@ from contracts import topics, wire
 from contracts.marks import ENGINE_RUN
 
 FORMING_EVERY_S = 0.25
+_SLICE_S = 0.01
+"""For so long at a time forming bars are made: what closes waits no longer for them."""
 _SHARE = 5
-"""Forming bars get at most one part in this many of the loop's time: under load they are conflated further."""
+"""They get at most one part in this many of the loop's time: under load they are conflated further."""
 _ANSWER_WITHIN_S = 1.0
 
 Delivered = Callable[[KafkaError | None, Message], None]
@@ -30,21 +32,36 @@ class Live:
         self._consumer = consumer
         self._connection = connection
         self._silence_s = silence_s
+        self._round: list[tuple[Partition, Iterator[tuple[bytes, wire.Forming]]]] = []
+        """Of which partitions forming bars are still to be sent in this round."""
+        self._round_at = 0.0
         self._form_at = 0.0
 
-    def form(self, partitions: Iterable[Partition]) -> None:
-        """Send the forming bars of every symbol that changed, at most every 250 ms, of partitions that are live."""
+    def form(self, partitions: Collection[Partition]) -> None:
+        """Send forming bars of symbols that changed, of partitions that are live, for a moment.
+
+        A round goes through all symbols in as many calls as it needs; rounds begin at least 250 ms apart.
+        """
         self._producer.poll(0)
         began = time.monotonic()
         if began < self._form_at or self._connection.is_away:
             return
-        for partition in partitions:
-            if partition.is_live:
-                for key, forming in partition.fold.forming():
-                    self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed)
-                    metrics.FORMING.inc()
-        spent = time.monotonic() - began
-        self._form_at = began + max(FORMING_EVERY_S, _SHARE * spent)
+        if not self._round:
+            self._round = [(partition, partition.fold.forming()) for partition in partitions]
+            self._round_at = began
+        now = began
+        while self._round and now - began < _SLICE_S:
+            partition, changed = self._round[-1]
+            found = next(changed, None) if partition.is_live and partition in partitions else None
+            if found is None:
+                self._round.pop()
+            else:
+                key, forming = found
+                self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed)
+                metrics.FORMING.inc()
+            now = time.monotonic()
+        rests_until = began + _SHARE * (now - began)
+        self._form_at = rests_until if self._round else max(rests_until, self._round_at + FORMING_EVERY_S)
 
     def break_silence(self, partitions: Iterable[Partition]) -> None:
         """Mark the partitions that nobody has marked for too long, though they are read to their end and Kafka answers.

@@ -24,7 +24,7 @@ from contracts import topics
 LOG = "the tick log"
 """The condition of readiness that the log has been taken up to about its end."""
 _BATCH = 500
-_CONSUME_WITHIN_S = 0.04
+_CONSUME_WITHIN_S = 0.01
 _COMMIT_EVERY_S = 1.0
 """While it catches up, the engine commits at most this often."""
 _COMMIT_SILENT_S = 10.0
@@ -99,6 +99,8 @@ class Engine:
         for partition in list(self._unplaced.values()):
             self._place(partition)
         self._take(self._consumer.consume(_BATCH, 0 if self._restore.numbers else _CONSUME_WITHIN_S))
+        if self._transaction.pending and self._is_live:
+            self._take(self._consumer.consume(_BATCH, 0))
         if self._is_due():
             self._commit()
         self._live.form(self._owned.values())

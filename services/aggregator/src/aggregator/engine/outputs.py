@@ -30,23 +30,22 @@ class Outputs:
 
     def issue(self, issue: Issue, source: Message) -> None:
         """Put one issue of the fold, made by the record `source`, into the partition of its number."""
-        partition, record = int(source.partition() or 0), issue.record
-        if isinstance(record, str):
-            self.dead(BadData(record, kind="future"), source)
-            return
-        topic = TOPIC_OF.get(issue.kind)
-        if topic is None:
-            self._put(_BARS, wire.encode(record), issue.key, partition)
-        else:
-            self._put(topic.name, wire.encode(record), issue.key, partition if topic.partitions is None else 0)
+        kind, record, partition = issue.kind, issue.record, int(source.partition() or 0)
         if isinstance(record, wire.Bar):
+            self._put(_BARS, wire.encode(record), issue.key, partition)
             self._bars[record.interval] += 1
-            self._revisions += record.revision > 0
+            if record.revision:
+                self._revisions += 1
         elif isinstance(record, wire.IntervalComplete):
+            self._put(_BARS, wire.encode(record), None, partition)
             if record.interval == Interval.M1.value:
                 self._closed.append(record.open_time + MINUTE + record.delay * 1000)
+        elif isinstance(record, str):
+            self.dead(BadData(record, kind="future"), source)
         else:
-            self._others[issue.kind] += 1
+            topic = TOPIC_OF[kind]
+            self._put(topic.name, wire.encode(record), issue.key, partition if topic.partitions is None else 0)
+            self._others[kind] += 1
 
     def dead(self, error: BadData, source: Message) -> None:
         """Put a record of the log aside, with the cause and where it stood."""

@@ -15,8 +15,14 @@ from contracts.symbols import SymbolId
 
 MARK = b"!"
 """With what the keys of marks begin."""
+_AT_ONCE = 125
+"""Records that are decoded before they are folded: more of them would not be in the processor's cache any more."""
 _LIVE_WITHIN = 1_000
 """Records behind the end of the log up to which a partition counts as live: a fifth of a second at 5,000 ticks/s."""
+
+
+def _append_time(message: Message) -> int:
+    return int(message.timestamp()[1])
 
 
 class Partition:
@@ -57,15 +63,17 @@ class Partition:
         if first < self.position:
             messages = [message for message in messages if int(message.offset() or 0) >= self.position]
         if messages:
-            if not self._take_at_once(messages):
-                self.fold.feed(self._records(messages))
+            for start in range(0, len(messages), _AT_ONCE):
+                chunk = messages[start : start + _AT_ONCE]
+                if not self._take_at_once(chunk):
+                    self.fold.feed(self._records(chunk))
             self.position = int(messages[-1].offset() or 0) + 1
             if self.lag is not None:
                 self.lag = max(0, self._end - self.position)
 
     def _take_at_once(self, messages: Sequence[Message]) -> bool:
         """The quick road, for records that are all as they must be; false if one is not, or its key is new here."""
-        keys, values = [message.key() for message in messages], [message.value() for message in messages]
+        keys, values = [*map(Message.key, messages)], [*map(Message.value, messages)]
         decoders: Any = self._decoders
         try:
             if not all(map(bytes.startswith, values, map(self._beginnings.__getitem__, keys))):
@@ -74,7 +82,7 @@ class Partition:
         except (KeyError, TypeError, *wire.UNDECODABLE):
             return False
         fold, outputs = self.fold, self._outputs
-        fold.feed(zip(keys, records, [message.timestamp()[1] for message in messages], strict=True))
+        fold.feed(zip(keys, records, messages, strict=True), _append_time)
         for issue in fold.take() if fold.issues else ():
             source = messages[-1]
             if issue.source is not None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -59,18 +60,30 @@ class Transaction:
         """Put one record."""
         if not self._is_open:
             self._begin()
+        produce = partial(self._producer.produce, topic, value, key, partition)
+        if headers:
+            produce = partial(self._producer.produce, topic, value, key, partition, headers={**headers})
+        try:
+            produce()
+        except BufferError:
+            self._put_later(produce)
+        except KafkaException as error:
+            raise self._abort_for(error.args[0], "produce") from error
+        self.pending += 1
+
+    def _put_later(self, produce: Callable[[], None]) -> None:
+        """The queue is full: wait until there is room in it."""
         began = time.monotonic()
         while True:
+            self._producer.poll(_SLICE_S)
+            self._wait(began)
             try:
-                self._producer.produce(topic, value, key, partition=partition, headers={**headers} if headers else None)
+                produce()
             except BufferError:
-                self._producer.poll(_SLICE_S)
-                self._wait(began)
+                continue
             except KafkaException as error:
                 raise self._abort_for(error.args[0], "produce") from error
-            else:
-                self.pending += 1
-                return
+            return
 
     def commit(self, positions: Mapping[int, int], consumer: Consumer) -> None:
         """Make visible what was put, with the next offset to take of partitions of the log."""
