@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Producer, TopicPartition
+from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from aggregator.engine import clients, metrics
 from aggregator.engine.app import work
@@ -234,29 +237,54 @@ class Watcher(threading.Thread):
 
     def has(self, bars: int) -> bool:
         """Whether so many bars have been seen."""
-        return sum(key is not None for _, _, key in self.seen) >= bars
+        return len(self.seen) >= bars and sum(key is not None for _, _, key in self.seen) >= bars
+
+
+def everything_closes(one: Aggregator, symbols: Sequence[str], is_over: Callable[[], bool]) -> float:
+    """Have symbols close all 13 intervals and wait until something holds; when the closing mark was sent."""
+    writer = Writer(symbols, MONDAY_THE_FIRST - MINUTE)
+    for name in symbols:
+        writer.tick(name, MONDAY_THE_FIRST - 30_000)
+    engine, sender = one.engine().wait_ready(), Sender(one.kafka)
+    sender.send(writer.take())
+    until(partial(is_taken, engine, len(symbols)), "all is taken", WITHIN_S)
+    writer.mark(MONDAY_THE_FIRST + 2_000)
+    began = time.perf_counter()
+    sender.send(writer.take())
+    until(is_over, "it holds", WITHIN_S)
+    return began
 
 
 def boundary() -> Figure:
-    """From the append of the mark at which 5,000 symbols close all 13 intervals to the last bar visible."""
+    """Until the last of 65,000 bars of 5,000 symbols is visible."""
     symbols, samples = named(5_000), []
     with running() as parts:
         for _ in range(RUNS):
             with system(parts) as one:
-                writer = Writer(symbols, MONDAY_THE_FIRST - MINUTE)
-                for name in symbols:
-                    writer.tick(name, MONDAY_THE_FIRST - 30_000)
-                engine, sender = one.engine().wait_ready(), Sender(one.kafka)
-                sender.send(writer.take())
-                until(partial(is_taken, engine, len(symbols)), "all is taken", WITHIN_S)
                 watcher = Watcher(one.kafka)
-                writer.mark(MONDAY_THE_FIRST + 2_000)
-                began = time.perf_counter()
-                sender.send(writer.take())
-                until(partial(watcher.has, len(symbols) * len(Interval)), "all is visible", WITHIN_S)
+                began = everything_closes(one, symbols, partial(watcher.has, len(symbols) * len(Interval)))
                 watcher.close()
                 samples.append((watcher.seen[-1][0] - began) * 1000)
     return Figure(name="engine.boundary_65000_bars", samples=samples, unit="ms", bound=1_000, at_least=False)
+
+
+def boundary_stored() -> Figure:
+    """Until the last of them is in MongoDB, through one sink. The bound is our own: a chart that is asked for again."""
+    symbols, samples = named(5_000), []
+    bars = len(symbols) * len(Interval)
+    with running() as parts, MongoClient[dict[str, Any]](parts.mongo) as client:
+        for _ in range(RUNS):
+            with system(parts) as one:
+                one.sink().wait_ready()
+                collection = client[one.database]["ohlcv"]
+                began = everything_closes(one, symbols, partial(has_documents, collection, bars))
+                samples.append((time.perf_counter() - began) * 1000)
+                client.drop_database(one.database)
+    return Figure(name="engine.boundary_stored", samples=samples, unit="ms", bound=15_000, at_least=False)
+
+
+def has_documents(collection: Collection[dict[str, Any]], count: int) -> bool:
+    return collection.estimated_document_count() == count
 
 
 def is_taken(engine: Process, ticks: int) -> bool:
@@ -415,6 +443,7 @@ BENCHES: list[Bench] = [
     backlog(200),
     backlog(2_000),
     boundary,
+    boundary_stored,
     ordinary_minutes,
     steady,
     restore,

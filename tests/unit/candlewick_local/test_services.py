@@ -5,7 +5,7 @@ from pathlib import Path
 from candlewick_local.addresses import DEFAULTS, addresses
 from candlewick_local.services import Service, services, simulator
 
-SECRETS = {"API_KEY": "key", "TRADINGVIEW_AUTH_TOKEN": "token"}
+SECRETS = {"API_KEY": "key", "TRADINGVIEW_AUTH_TOKEN": "token", "TRADINGVIEW_COOKIES": "sessionid=s"}
 
 
 def started(environment: dict[str, str], key_file: Path | None = None) -> dict[str, Service]:
@@ -36,12 +36,22 @@ def test_other_settings_pass_through() -> None:
     assert started({"LATENESS_MS": "1000"})["engine"].environment["LATENESS_MS"] == "1000"
 
 
+def test_bars_of_an_anonymous_feed_wait_longer_for_stragglers() -> None:
+    feed = {"TRADINGVIEW_URL": "wss://feed"}
+    assert started(feed)["engine"].environment["LATENESS_MS"] == "5000"
+    assert started(feed | {"LATENESS_MS": "1000"})["engine"].environment["LATENESS_MS"] == "1000"
+    for known in ({}, feed | {"TRADINGVIEW_AUTH_TOKEN": "token"}, feed | {"TRADINGVIEW_COOKIES_FILE": "/cookies"}):
+        assert "LATENESS_MS" not in started(known)["engine"].environment
+
+
 def test_a_secret_goes_only_to_those_that_need_it() -> None:
     found = started(SECRETS)
     with_key = {name for name, service in found.items() if "API_KEY" in service.environment}
     with_token = {name for name, service in found.items() if "TRADINGVIEW_AUTH_TOKEN" in service.environment}
+    with_cookies = {name for name, service in found.items() if "TRADINGVIEW_COOKIES" in service.environment}
     assert with_key == {"query-api"}
     assert with_token == {"ingest-ws", "history-sync"}
+    assert with_cookies == {"ingest-ws"}
     assert not SECRETS.keys() & simulator(DEFAULTS, SECRETS).environment.keys()
 
 

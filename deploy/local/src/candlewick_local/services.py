@@ -12,7 +12,11 @@ PARTITIONS = "4"
 """Of every keyed topic, on one machine; a kept folder has them for ever."""
 SIMULATOR = "simulator"
 
-_FEED = ("TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL", "TRADINGVIEW_AUTH_TOKEN", "TRADINGVIEW_AUTH_TOKEN_FILE")
+_TOKEN = ("TRADINGVIEW_AUTH_TOKEN", "TRADINGVIEW_AUTH_TOKEN_FILE")
+_COOKIES = ("TRADINGVIEW_COOKIES", "TRADINGVIEW_COOKIES_FILE")
+_FEED = ("TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL", *_TOKEN)
+_ANONYMOUS_LATENESS_MS = "5000"
+"""TradingView paces what it tells the anonymous: an update in five seconds (protocol §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Service:
 def simulator(ports: Mapping[str, int], environment: Mapping[str, str]) -> Service:
     """TradingView on loopback."""
     options = ("--port", str(ports["SIMULATOR_PORT"]), "--http-port", str(ports["SIMULATOR_HTTP_PORT"]))
-    told = _without(environment, "API_KEY", "SIMULATOR_HOST", *_FEED)
+    told = _without(environment, "API_KEY", "SIMULATOR_HOST", *_FEED, *_COOKIES)
     return Service(
         SIMULATOR,
         _python("tradingview_simulator", *options),
@@ -45,7 +49,7 @@ def services(
     `environment` is the caller's: whatever else a service can be told passes through. A secret goes only to those that
     need it; `key_file` has the API key unless the environment gives one.
     """
-    common = _without(environment, "API_KEY", *_FEED) | {
+    common = _without(environment, "API_KEY", *_FEED, *_COOKIES) | {
         "KAFKA_BOOTSTRAP_SERVERS": where.kafka,
         "KAFKA_PARTITIONS": PARTITIONS,
         "MONGODB_URL": where.mongo,
@@ -55,6 +59,10 @@ def services(
     feed = {name: environment[name] for name in _FEED if environment.get(name)} | {"TRADINGVIEW_URL": where.tradingview}
     if where.tradingview_http:
         feed["TRADINGVIEW_HTTP_URL"] = where.tradingview_http
+    cookies = {name: environment[name] for name in _COOKIES if environment.get(name)}
+    lateness = {}
+    if environment.get("TRADINGVIEW_URL") and not any(map(environment.get, ("LATENESS_MS", *_TOKEN, *_COOKIES))):
+        lateness = {"LATENESS_MS": _ANONYMOUS_LATENESS_MS}
     key = {name: environment[name] for name in ("API_KEY", "API_KEY_FILE") if environment.get(name)}
     if key_file is not None:
         key = {"API_KEY_FILE": str(key_file)}
@@ -65,8 +73,8 @@ def services(
         return Service(name, _python(*command), environment, f"http://{HOST}:{number}/readyz")
 
     return [
-        service("ingest-ws", "INGEST_PORT", ("ingest_ws",), feed | {"INGEST_REPLICA": "local"}),
-        service("engine", "ENGINE_PORT", ("aggregator", "engine"), {"ENGINE_INSTANCE_ID": "engine-1"}),
+        service("ingest-ws", "INGEST_PORT", ("ingest_ws",), feed | cookies | {"INGEST_REPLICA": "local"}),
+        service("engine", "ENGINE_PORT", ("aggregator", "engine"), lateness | {"ENGINE_INSTANCE_ID": "engine-1"}),
         service("sink", "SINK_PORT", ("aggregator", "sink"), {}),
         service("history-sync", "HISTORY_PORT", ("history_sync",), feed),
         service("query-api", "API_PORT", ("query_api",), key),

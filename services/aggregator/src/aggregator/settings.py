@@ -10,7 +10,8 @@ from contracts.intervals import Interval
 class FoldSettings(KafkaSettings, LogSettings):
     lateness_ms: int = Field(
         2_000,
-        description="How long a bar waits for stragglers after its close; one value for all engines",
+        description="How long a bar waits for stragglers after its close, 5000 for an anonymous feed; "
+        "one value for all engines",
         ge=0,
         le=60_000,
     )

@@ -14,6 +14,7 @@ from aggregator.engine.connection import Connection
 from aggregator.engine.live import Live
 from aggregator.engine.outputs import Outputs
 from aggregator.engine.partition import Partition
+from aggregator.engine.punctuality import Punctuality
 from aggregator.engine.restore import Restore, Restored, refusal
 from aggregator.engine.transaction import Aborted, Transaction, Turn
 from chassis import logs
@@ -69,6 +70,7 @@ class Engine:
         self._live = live
         self._connection = connection
         self._rules = rules
+        self._punctuality = Punctuality(rules.lateness_ms)
         self._ready = ready
         self._turn = turn
         self._owned: dict[int, Partition] = {}
@@ -120,7 +122,7 @@ class Engine:
             raise Misconfigured(str(error)) from error
         if refused is not None:
             raise Misconfigured(str(refused)) from refused
-        return Partition(restored.number, fold, position, self._outputs)
+        return Partition(restored.number, fold, position, self._outputs, self._punctuality)
 
     def _place(self, partition: Partition) -> None:
         """Have the consumer begin at a partition's position.

@@ -20,6 +20,12 @@ CLOSE_LATENCY = Histogram(
     "From the end of a minute (and of its feed's delay) to its bars acknowledged, while caught up",
     buckets=(0.5, 1, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 2.75, 3, 4, 5, 7.5, 10, 15, 30, 60),
 )
+TICK_AGE = Histogram(
+    "engine_tick_age_seconds",
+    "received_at - event_time of some of the ticks, less their feed's delay: what the lateness has to cover",
+    buckets=(0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 30, 60),
+)
+OVER_LATENESS = Gauge("engine_ticks_over_lateness_ratio", "Share of these ticks that came later than bars wait")
 COMMIT = Histogram(
     "engine_transaction_seconds",
     "From the last record put to the transaction committed",

@@ -9,6 +9,7 @@ from confluent_kafka import Message
 from aggregator.core.fold import PartitionFold
 from aggregator.engine import metrics
 from aggregator.engine.outputs import Outputs
+from aggregator.engine.punctuality import Punctuality
 from contracts import topics, wire
 from contracts.errors import BadData
 from contracts.symbols import SymbolId
@@ -28,7 +29,9 @@ def _append_time(message: Message) -> int:
 class Partition:
     """What the engine knows of one partition whose state it has. Dropped when the partition goes."""
 
-    def __init__(self, number: int, fold: PartitionFold, position: int, outputs: Outputs) -> None:
+    def __init__(
+        self, number: int, fold: PartitionFold, position: int, outputs: Outputs, punctuality: Punctuality
+    ) -> None:
         self.number = number
         self.fold = fold
         self.position = position
@@ -41,6 +44,7 @@ class Partition:
         self.marked_at = time.monotonic()
         """When the last mark was taken, or the partition."""
         self._outputs = outputs
+        self._punctuality = punctuality
         self._identities: dict[bytes, SymbolId] = {}
         self._decoders: dict[bytes, Callable[[bytes], wire.Tick | wire.Mark]] = {topics.MARK_KEY: wire.decode_mark}
         self._beginnings = {topics.MARK_KEY: b"{"}
@@ -93,6 +97,9 @@ class Partition:
         metrics.TICKS.inc(len(messages) - marks)
         if marks:
             self.marked_at = time.monotonic()
+        newest = records[-1]
+        if isinstance(newest, wire.Tick):
+            self._punctuality.see(newest)
         return True
 
     def _records(self, messages: Sequence[Message]) -> Iterator[tuple[bytes, wire.Tick | wire.Mark, int]]:
