@@ -1,5 +1,6 @@
 """The fold: which bars a log of ticks and marks gives, to the last digit."""
 
+import msgspec
 import pytest
 
 from aggregator.core.fold import Issue, Kind, PartitionFold
@@ -411,6 +412,29 @@ def test_all_thirteen_intervals_agree_and_close_on_time_though_the_symbol_is_sil
             assert bar.volume == sum(p.volume or 0 for p in parts)
             assert bar.tick_count == sum(p.tick_count for p in parts)
     assert [bar.close_time for bar in bars_of(issues, "1M")] == [T0 + 31 * DAY]
+
+
+@pytest.mark.parametrize("horizon_ms", [0, 5 * MINUTE, 20 * MINUTE])
+def test_a_clock_that_jumps_closes_what_one_that_walks_closes(horizon_ms: int) -> None:
+    walking, jumping = [PartitionFold(Rules(horizon_ms=horizon_ms)) for _ in range(2)]
+    other, begin, end = "SIM:B", T0 + 4 * MINUTE, T0 + 33 * DAY
+    for fold in (walking, jumping):
+        fold.mark(mark(T0, HEARD, (other, "heard", T0)), T0)
+        for i in range(7):
+            fold.tick(key(), tick(T0 + i * 61_000, 10.0 + i, 100.0 + i), T0 + i * 61_000)
+        fold.tick(key(other), tick(T0 + 1_000, 5.0, 7.0, symbol=other), T0 + 1_000)
+    for at in range(begin, end, MINUTE):
+        walking.mark(mark(at), at)
+    for fold in (walking, jumping):
+        fold.mark(mark(end), end)
+    issues = walking.take()
+    assert issues == jumping.take()
+    assert {bar.interval for bar in bars_of(issues, "1M")} == {"1M"}
+    walked, jumped = dict(walking.save(1)), dict(jumping.save(1))
+    for name in (key(), key(other)):
+        assert walked[name] == jumped[name]
+        _, _, _, _, _, _, minutes, retained, settled, issued = msgspec.msgpack.decode(walked[name] or b"")
+        assert (minutes, retained, settled, issued) == ([], [], {}, {}), "nothing is kept of a month that is over"
 
 
 def test_at_a_shared_boundary_short_bars_stand_before_long_ones_and_the_end_is_told() -> None:

@@ -59,7 +59,6 @@ class PartitionFold:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._chain = Chain(rules.intervals)
-        self._all_longer = list(range(len(self._chain.longer)))
         self._hearing = Hearing()
         self._symbols: dict[bytes, Symbol] = {}
         self._current: dict[bytes, Minute] = {}
@@ -239,7 +238,7 @@ class PartitionFold:
             symbol.told = (sequence, ticks)
             minutes = symbol.open_parts(self._seems_residual)
             bars = [self._forming_bar(symbol, self._chain.minute, minutes[-1])]
-            built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts() + minutes)
+            built = symbol.roll_up.built(self._chain, self._chain.places, symbol.retained_parts() + minutes)
             for place, level in enumerate(self._chain.longer):
                 label = max(built[place])
                 bars.append(self._forming_bar(symbol, level, (label, label, built[place][label])))
@@ -401,7 +400,7 @@ class PartitionFold:
                 self._correct_longer(symbol, [minute for minute, _ in minutes])
 
     def _correct_longer(self, symbol: Symbol, minutes: list[Minute]) -> None:
-        built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts())
+        built = symbol.roll_up.built(self._chain, self._chain.places, symbol.retained_parts())
         for place, level in enumerate(self._chain.longer):
             issued = symbol.issued[place]
             for label in sorted({level.open_time(minute.open_time, minute.bar_day) for minute in minutes}):
@@ -421,38 +420,51 @@ class PartitionFold:
         for delay_ms in sorted(self._next):
             limit = clock - self._rules.lateness_ms - delay_ms
             boundary = self._next[delay_ms]
+            if boundary > limit:
+                continue
+            members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
             while boundary <= limit:
-                self._pass(delay_ms, boundary)
+                self._pass([member for member in members if member.is_awake(boundary)], delay_ms, boundary)
+                if boundary % DAY == 0:
+                    members = self._forget(members, boundary)
                 boundary += MINUTE
+            for symbol in members:
+                symbol.floor = max(symbol.floor, boundary - MINUTE)
             self._next[delay_ms] = boundary
         self._plan()
 
-    def _pass(self, delay_ms: int, boundary: int) -> None:
-        """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary; settle what is old."""
+    def _pass(self, members: list[Symbol], delay_ms: int, boundary: int) -> None:
+        """Close, from 1m to 1M, every bar of a delay class that ends at a minute boundary; settle what is old.
+
+        `members`: those of its symbols of which anything can close or settle there.
+        """
         chain = self._chain
-        members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
         count = sum([self._close_minutes(symbol, boundary) for symbol in members])
         self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
         ending = chain.ending_at(boundary)
         if ending:
             self._close_longer(members, ending, boundary, delay_ms)
-        limit = boundary - self._rules.horizon_ms
-        settled = chain.ending_at(limit)
+        horizon_ms = self._rules.horizon_ms
+        settled = chain.ending_at(boundary - horizon_ms)
         for symbol in members:
-            symbol.settle(chain, limit, settled)
-        if boundary % DAY == 0:
-            self._forget(members, boundary)
+            symbol.settle(chain, boundary - horizon_ms, settled)
+            if not symbol.minutes and not symbol.retained:
+                symbol.sleep(chain, horizon_ms)
 
-    def _forget(self, members: list[Symbol], boundary: int) -> None:
+    def _forget(self, members: list[Symbol], boundary: int) -> list[Symbol]:
         """Once a day: drop what was heard long ago, and symbols that nobody wants and of which nothing is open."""
         self._gaps.touched.update(self._hearing.symbols)
         self._hearing.forget(boundary - REMEMBERED_MS)
+        kept = []
         for symbol in members:
             if symbol.is_empty and not self._hearing.is_wanted(symbol.name):
                 del self._symbols[symbol.key]
                 self._sorted.remove(symbol)
                 self._unjudged.pop(symbol.name, None)
                 self._gone.append(symbol.key)
+            else:
+                kept.append(symbol)
+        return kept
 
     def _close_longer(self, members: list[Symbol], ending: list[Ending], boundary: int, delay_ms: int) -> None:
         """Close the bars of these levels, level by level. Those that ended earlier are issued: they need no minutes."""
@@ -515,7 +527,7 @@ class PartitionFold:
             symbol = moved[name]
             boundary = self._next[symbol.delay_ms] - MINUTE
             self._close_minutes(symbol, boundary)
-            built = symbol.roll_up.built(self._chain, self._all_longer, symbol.retained_parts())
+            built = symbol.roll_up.built(self._chain, self._chain.places, symbol.retained_parts())
             for place, level in enumerate(self._chain.longer):
                 self._close_bars(symbol, place, level, built[place], level.last_ended(boundary))
 

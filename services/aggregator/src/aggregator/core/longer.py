@@ -116,6 +116,7 @@ class Chain:
         self.built = built
         self.minute = Level(Interval.M1)
         self.longer = [Level(interval) for interval in built[1:]]
+        self.places = list(range(len(self.longer)))
         levels = {level.interval: level for level in (self.minute, *self.longer)}
         self.sources: list[int | None] = []
         """Of which longer level each is made, by place; None: of minutes."""

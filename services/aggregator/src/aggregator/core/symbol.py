@@ -7,6 +7,7 @@ from typing import Self
 import msgspec
 
 from aggregator.core.carry import passed
+from aggregator.core.gaps import NEVER
 from aggregator.core.longer import Chain, Ending, Part, RollUp, Values
 from aggregator.core.minute import Carry, Minute, Move
 from contracts import wire
@@ -29,12 +30,13 @@ class Symbol:
 
     `floor`: minutes that open before it are closed. `minutes` are open; `retained` are closed, and late ticks may still
     change them, in time order. `base` is carried into the oldest retained minute, `carry` out of the newest.
-    `is_changed`: since it was saved last, apart from what the newest tick of its current minute did.
+    `is_changed`: since it was saved last, apart from what the newest tick of its current minute did. `wakes_at`: while
+    it has no minutes, no boundary before this one changes it.
     """
 
     __slots__ = (
         "base", "carry", "delay_ms", "floor", "id", "is_changed", "issued", "key", "minutes", "name", "received",
-        "retained", "roll_up", "sequence", "told",
+        "retained", "roll_up", "sequence", "told", "wakes_at",
     )  # fmt: skip
 
     def __init__(self, identity: SymbolId, key: bytes, carry: Carry, chain: Chain) -> None:
@@ -52,6 +54,7 @@ class Symbol:
         self.sequence = 0
         self.received = 0
         self.is_changed = True
+        self.wakes_at = 0
 
     @classmethod
     def first_heard(cls, identity: SymbolId, key: bytes, tick: wire.Tick, chain: Chain) -> Self:
@@ -68,6 +71,20 @@ class Symbol:
     def is_empty(self) -> bool:
         """Whether nothing of it is open or may still change."""
         return not (self.minutes or self.retained or any(self.roll_up.settled) or any(self.issued))
+
+    def is_awake(self, boundary: int) -> bool:
+        """Whether anything of it may close or settle at a minute boundary."""
+        return bool(self.minutes or self.retained) or self.wakes_at <= boundary
+
+    def sleep(self, chain: Chain, horizon_ms: int) -> None:
+        """It has no minutes: nothing of it changes until the next of its longer bars ends, or settles."""
+        built = self.roll_up.built(chain, chain.places, [])
+        ends = [
+            level.close_time(label) + (horizon_ms if label in issued else 0)
+            for level, issued, bars in zip(chain.longer, self.issued, built.values(), strict=True)
+            for label in {*bars, *issued}
+        ]
+        self.wakes_at = min(ends, default=NEVER)
 
     def all_minutes(self) -> Iterator[Minute]:
         """The minutes that may still change, closed ones first."""
