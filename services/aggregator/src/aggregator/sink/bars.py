@@ -1,6 +1,7 @@
 """market.bars into MongoDB: the winner of each `_id` of a batch, guarded, and then the cached answers dropped."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -13,6 +14,10 @@ from contracts import wire
 from contracts.bars import Bar, Origin, winner
 from contracts.documents import ohlcv_document, ohlcv_id, outranked_by
 from contracts.errors import BadData
+
+_PART = 250
+_WRITERS = 2
+"""While MongoDB works on a part of a batch, the next one is made."""
 
 
 class BarStore:
@@ -27,15 +32,24 @@ class BarStore:
         winners = winners_of(records, put_aside)
         if not winners:
             return
-        documents = [ohlcv_document(bar) for bar in winners.values()]
+        bars = list(winners.values())
+        parts = iter([bars[start : start + _PART] for start in range(0, len(bars), _PART)])
         with metrics.MONGODB.time():
-            done = await guarded_replace(
-                self._collection, [(document["_id"], outranked_by(document), document) for document in documents]
-            )
-        metrics.BATCH.observe(len(documents))
-        metrics.BARS.labels("written").inc(done.written)
-        metrics.BARS.labels("outranked").inc(done.outranked)
-        await self._cached.drop({(bar.identity, bar.interval) for bar in winners.values()})
+            writers = [self._write(parts) for _ in range(_WRITERS)]
+            for done in await asyncio.gather(*writers, return_exceptions=True):
+                if isinstance(done, BaseException):
+                    raise done
+        metrics.BATCH.observe(len(bars))
+        await self._cached.drop({(bar.identity, bar.interval) for bar in bars})
+
+    async def _write(self, parts: Iterator[list[Bar]]) -> None:
+        """Store parts of a batch for as long as there are any; others do the same at the same time."""
+        for bars in parts:
+            documents = [ohlcv_document(bar) for bar in bars]
+            guarded = [(document["_id"], outranked_by(document), document) for document in documents]
+            done = await guarded_replace(self._collection, guarded)
+            metrics.BARS.labels("written").inc(done.written)
+            metrics.BARS.labels("outranked").inc(done.outranked)
 
 
 def winners_of(records: Sequence[Record], put_aside: PutAside) -> dict[str, Bar]:
