@@ -280,7 +280,7 @@ def boundary_stored() -> Figure:
                 began = everything_closes(one, symbols, partial(has_documents, collection, bars))
                 samples.append((time.perf_counter() - began) * 1000)
                 client.drop_database(one.database)
-    return Figure(name="engine.boundary_stored", samples=samples, unit="ms", bound=15_000, at_least=False)
+    return Figure(name="engine.boundary_stored", samples=samples, unit="ms", bound=30_000, at_least=False)
 
 
 def has_documents(collection: Collection[dict[str, Any]], count: int) -> bool:
