@@ -34,13 +34,12 @@ class Live:
         self._silence_s = silence_s
         self._round: list[tuple[Partition, Iterator[tuple[bytes, wire.Forming]]]] = []
         """Of which partitions forming bars are still to be sent in this round."""
-        self._round_at = 0.0
         self._form_at = 0.0
 
     def form(self, partitions: Collection[Partition]) -> None:
         """Send forming bars of symbols that changed, of partitions that are live, for a moment.
 
-        A round goes through all symbols in as many calls as it needs; rounds begin at least 250 ms apart.
+        A round goes through all symbols in as many calls as it needs; 250 ms lie between two rounds.
         """
         self._producer.poll(0)
         began = time.monotonic()
@@ -48,7 +47,6 @@ class Live:
             return
         if not self._round:
             self._round = [(partition, partition.fold.forming()) for partition in partitions]
-            self._round_at = began
         now = began
         while self._round and now - began < _SLICE_S:
             partition, changed = self._round[-1]
@@ -60,8 +58,9 @@ class Live:
                 self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed)
                 metrics.FORMING.inc()
             now = time.monotonic()
-        rests_until = began + _SHARE * (now - began)
-        self._form_at = rests_until if self._round else max(rests_until, self._round_at + FORMING_EVERY_S)
+        self._form_at = began + _SHARE * (now - began)
+        if not self._round:
+            self._form_at = max(self._form_at, now + FORMING_EVERY_S)
 
     def break_silence(self, partitions: Iterable[Partition]) -> None:
         """Mark the partitions that nobody has marked for too long, though they are read to their end and Kafka answers.
