@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Message, Producer, TopicPartition
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
@@ -220,15 +220,17 @@ class Watcher(threading.Thread):
         ready = set[int]()
         while len(ready) < PARTITIONS:
             ready |= {message.partition() or 0 for message in self._consumer.consume(100, 0.05)}
-        self.seen: Seen = []
+        self._taken: list[tuple[float, list[Message]]] = []
+        self._bars = 0
         self._is_over = threading.Event()
         self.start()
 
     def run(self) -> None:
         while not self._is_over.is_set():
             messages = self._consumer.consume(5_000, 0.005)
-            now = time.perf_counter()
-            self.seen += [(now, m.partition() or 0, m.key()) for m in messages if m.error() is None]
+            if messages:
+                self._taken.append((time.perf_counter(), messages))
+                self._bars += len(messages) - [*map(Message.key, messages)].count(None)
         self._consumer.close()
 
     def close(self) -> None:
@@ -237,7 +239,17 @@ class Watcher(threading.Thread):
 
     def has(self, bars: int) -> bool:
         """Whether so many bars have been seen."""
-        return len(self.seen) >= bars and sum(key is not None for _, _, key in self.seen) >= bars
+        return self._bars >= bars
+
+    @property
+    def seen(self) -> Seen:
+        """What has become visible so far."""
+        taken = self._taken[:]
+        return [(at, m.partition() or 0, m.key()) for at, messages in taken for m in messages if m.error() is None]
+
+    def flows(self, since: float) -> bool:
+        """Whether something of every partition has become visible since an instant."""
+        return {number for at, number, _ in self.seen if at > since} == set(range(PARTITIONS))
 
 
 def everything_closes(one: Aggregator, symbols: Sequence[str], is_over: Callable[[], bool]) -> float:
@@ -407,12 +419,12 @@ def pauses(parts: RealParts, *, is_restarted: bool, in_transaction: bool) -> tup
         killed = time.perf_counter()
         if is_restarted:
             one.engine("engine-1")
-        until(lambda: all(any(at > killed + 3 and p == n for at, p, _ in watcher.seen) for n in range(PARTITIONS)),
-              "all flow again", WITHIN_S)  # fmt: skip
+        until(partial(watcher.flows, killed + 3), "all flow again", WITHIN_S)
         is_over.set()
         feeding.join()
         watcher.close()
-        longest = {number: longest_pause(watcher.seen, number, killed) for number in range(PARTITIONS)}
+        seen = watcher.seen
+        longest = {number: longest_pause(seen, number, killed) for number in range(PARTITIONS)}
     return max(longest[n] for n in its), max(longest[n] for n in longest if n not in its)
 
 

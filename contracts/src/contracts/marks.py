@@ -86,8 +86,10 @@ def cost_of(unheard: Iterable[Stretch], open_time: int, close_time: int, delay_m
     for a, b in unheard:
         if b <= start or end <= a:
             continue
-        lost_from = max(max(a, start) - delay_ms - lateness_ms, reached)
-        lost_until = min(b - delay_ms, close_time)
+        # Calls of max and min would treble its time, and a month's first bars ask for each.
+        lost_from = (a if a > start else start) - delay_ms - lateness_ms  # noqa: FURB136
+        lost_from = lost_from if lost_from > reached else reached  # noqa: FURB136
+        lost_until = b - delay_ms if b - delay_ms < close_time else close_time  # noqa: FURB136
         if lost_from < lost_until:
             cost += lost_until - lost_from
             reached = lost_until
@@ -200,11 +202,18 @@ class Hearing:
         unheard = self.unheard(symbol, open_time + delay_ms, close_time + delay_ms + lateness_ms)
         return cost_of(unheard, open_time, close_time, delay_ms, lateness_ms)
 
-    def forget(self, before: int) -> None:
-        """Drop what was heard before an instant: answers are then true for stretches from there on only."""
+    def forget(self, before: int) -> list[str]:
+        """Drop what was heard before an instant: answers are then true for stretches from there on only.
+
+        Returns the symbols of which something was dropped.
+        """
+        changed = []
         for symbol in list(self._pieces):
             kept = [piece for piece in self._pieces[symbol] if piece.end is None or piece.end > before]
             kept = [piece for piece in kept if piece.end is not None or self._end(piece) > before]
+            if len(kept) == len(self._pieces[symbol]):
+                continue
+            changed.append(symbol)
             if kept:
                 self._pieces[symbol] = kept
             else:
@@ -213,6 +222,7 @@ class Hearing:
         speaking = {piece.run for pieces in self._pieces.values() for piece in pieces}
         for run in [run for run, through in self._through.items() if through < before and run not in speaking]:
             del self._through[run]
+        return changed
 
     def _end(self, piece: _Piece) -> int:
         return self._through[piece.run] if piece.end is None else piece.end

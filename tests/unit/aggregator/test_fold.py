@@ -446,7 +446,7 @@ def test_at_a_shared_boundary_short_bars_stand_before_long_ones_and_the_end_is_t
         and getattr(i.record, "close_time", T0 + 15 * MINUTE) == T0 + 15 * MINUTE
     ][-8:]
     assert told == [
-        ("1m", "bar"), ("1m", 1), ("3m", "bar"), ("3m", 1), ("5m", "bar"), ("5m", 1), ("15m", "bar"), ("15m", 1),
+        ("1m", "bar"), ("3m", "bar"), ("5m", "bar"), ("15m", "bar"), ("1m", 1), ("3m", 1), ("5m", 1), ("15m", 1),
     ]  # fmt: skip
 
 

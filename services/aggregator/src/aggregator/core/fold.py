@@ -9,12 +9,12 @@ import msgspec
 
 from aggregator.core import saved
 from aggregator.core.gaps import NEVER, Gaps
-from aggregator.core.longer import Chain, Ending, Level, Part, Values
+from aggregator.core.longer import Chain, Level, Part, Values
 from aggregator.core.minute import Minute, Move
 from aggregator.core.rules import Rules
 from aggregator.core.symbol import Issued, Symbol
 from contracts import wire
-from contracts.bars import Origin, volume_of, volume_units
+from contracts.bars import VOLUME_SCALE, Origin, volume_of, volume_units
 from contracts.intervals import DAY, MINUTE, Interval
 from contracts.marks import Hearing, cost_of
 from contracts.symbols import SymbolId
@@ -47,6 +47,21 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     record: wire.Bar | wire.IntervalComplete | wire.LateTick | wire.GapEvent | str
     source: wire.Tick | None = None
     """The tick that a dead record is of."""
+
+
+class Closing:
+    """The longer levels of which a bar ends at a minute boundary, and how many bars are issued of each, by place."""
+
+    __slots__ = ("boundary", "counts", "ending", "heard_from", "heard_until", "needed", "since")
+
+    def __init__(self, chain: Chain, boundary: int, delay_ms: int, lateness_ms: int) -> None:
+        self.boundary = boundary
+        self.ending = chain.ending_at(boundary)
+        self.counts = {place: 0 for place, _, _ in self.ending}
+        self.needed = chain.with_sources(self.counts)
+        self.since = min([until if level.step else 0 for _, level, until in self.ending], default=0)
+        self.heard_from = min([until for _, _, until in self.ending], default=boundary) + delay_ms
+        self.heard_until = boundary + delay_ms + lateness_ms
 
 
 class PartitionFold:
@@ -438,23 +453,24 @@ class PartitionFold:
 
         `members`: those of its symbols of which anything can close or settle there.
         """
-        chain = self._chain
-        count = sum([self._close_minutes(symbol, boundary) for symbol in members])
-        self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
-        ending = chain.ending_at(boundary)
-        if ending:
-            self._close_longer(members, ending, boundary, delay_ms)
-        horizon_ms = self._rules.horizon_ms
+        chain, horizon_ms = self._chain, self._rules.horizon_ms
+        closing = Closing(chain, boundary, delay_ms, self._rules.lateness_ms)
         settled = chain.ending_at(boundary - horizon_ms)
+        count = 0
         for symbol in members:
+            count += self._close_minutes(symbol, boundary)
+            if closing.ending:
+                self._close_longer(symbol, closing)
             symbol.settle(chain, boundary - horizon_ms, settled)
             if not symbol.minutes and not symbol.retained:
                 symbol.sleep(chain, horizon_ms)
+        self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
+        for place, level, until in closing.ending:
+            self._complete(level, until, delay_ms, closing.counts[place])
 
     def _forget(self, members: list[Symbol], boundary: int) -> list[Symbol]:
         """Once a day: drop what was heard long ago, and symbols that nobody wants and of which nothing is open."""
-        self._gaps.touched.update(self._hearing.symbols)
-        self._hearing.forget(boundary - REMEMBERED_MS)
+        self._gaps.touched.update(self._hearing.forget(boundary - REMEMBERED_MS))
         kept = []
         for symbol in members:
             if symbol.is_empty and not self._hearing.is_wanted(symbol.name):
@@ -466,41 +482,37 @@ class PartitionFold:
                 kept.append(symbol)
         return kept
 
-    def _close_longer(self, members: list[Symbol], ending: list[Ending], boundary: int, delay_ms: int) -> None:
-        """Close the bars of these levels, level by level. Those that ended earlier are issued: they need no minutes."""
-        chain, gap_ms, issues = self._chain, self._gap_ms, self.issues
-        needed = chain.with_sources(place for place, _, _ in ending)
-        since = min(until if level.step else 0 for _, level, until in ending)
-        first = min(until for _, _, until in ending)
-        end = boundary + delay_ms + self._rules.lateness_ms
-        closing = [
-            (
-                symbol,
-                symbol.roll_up.built(chain, needed, symbol.retained_parts(since)),
-                self._hearing.unheard(symbol.name, first + delay_ms, end),
-            )
-            for symbol in members
-        ]
-        for place, level, until in ending:
-            name, built_since = level.name, self._since.get(level.name, 0)
-            count = 0
-            for symbol, built, unheard in closing:
-                bars, issued = built[place], symbol.issued[place]
-                due = [label for label in bars if label <= until and label not in issued and label >= built_since]
-                for label in sorted(due) if len(due) > 1 else due:
-                    values = bars[label]
-                    issued[label] = Issued(values)
-                    symbol.is_changed = True
-                    count += 1
-                    if label == until:
-                        lost = unheard and cost_of(unheard, label, boundary, delay_ms, self._rules.lateness_ms)
-                        close_time = boundary
-                    else:
-                        close_time = level.close_time(label)
-                        lost = gap_ms(symbol, label, close_time)
-                    bar = bar_of(symbol.id, name, label, close_time, values, 0, lost or 0)
-                    issues.append(Issue(BAR, symbol.key, bar))
-            self._complete(level, until, delay_ms, count)
+    def _close_longer(self, symbol: Symbol, closing: Closing) -> None:
+        """Close a symbol's bars of the levels of which one ends. Those that ended earlier are issued already."""
+        chain, boundary, delay_ms = self._chain, closing.boundary, symbol.delay_ms
+        built = symbol.roll_up.built(chain, closing.needed, symbol.retained_parts(closing.since))
+        unheard = self._hearing.unheard(symbol.name, closing.heard_from, closing.heard_until)
+        heard_from = unheard[-1][1] - delay_ms if unheard else 0
+        identity, key, all_issued, since = symbol.id, symbol.key, symbol.issued, self._since
+        issues, counts = self.issues, closing.counts
+        for place, level, until in closing.ending:
+            bars, issued = built[place], all_issued[place]
+            due = None
+            for label in bars:
+                if label <= until and label not in issued:
+                    due = [label] if due is None else [*due, label]
+            if due is None:
+                continue
+            if since and level.name in since:
+                due = [label for label in due if label >= since[level.name]]
+            for label in sorted(due) if len(due) > 1 else due:
+                values = bars[label]
+                issued[label] = Issued(values)
+                symbol.is_changed = True
+                if label != until:
+                    close_time = level.close_time(label)
+                    lost = self._gap_ms(symbol, label, close_time)
+                else:
+                    close_time = boundary
+                    lost = label < heard_from and cost_of(unheard, label, boundary, delay_ms, self._rules.lateness_ms)
+                bar = bar_of(identity, level.name, label, close_time, values, 0, lost or 0)
+                issues.append(Issue(BAR, key, bar))
+                counts[place] += 1
 
     def _close_minutes(self, symbol: Symbol, boundary: int) -> int:
         """Close every minute of a symbol that ends by a boundary; how many bars that gave."""
@@ -592,7 +604,7 @@ def bar_of(  # noqa: PLR0917 - by name it takes longer, and it is called for eve
         values.high,
         values.low,
         values.close,
-        None if volume is None else volume_of(volume),
+        None if volume is None else volume / VOLUME_SCALE,
         values.tick_count,
         values.first_tick_time,
         values.last_tick_time,

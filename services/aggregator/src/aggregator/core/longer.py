@@ -117,6 +117,7 @@ class Chain:
         self.minute = Level(Interval.M1)
         self.longer = [Level(interval) for interval in built[1:]]
         self.places = list(range(len(self.longer)))
+        self.names = [level.name for level in self.longer]
         levels = {level.interval: level for level in (self.minute, *self.longer)}
         self.sources: list[int | None] = []
         """Of which longer level each is made, by place; None: of minutes."""

@@ -115,7 +115,7 @@ def decode_hearing(value: bytes) -> SavedHearing:
 
 def encode_symbol(symbol: Symbol, chain: Chain) -> bytes:
     """A symbol's record, in the shape of `SavedSymbol`. Of closed minutes only those that changed are encoded again."""
-    levels = chain.longer
+    names = chain.names
     for minute in symbol.retained.values():
         if minute.saved is None:
             minute.saved = _encoded(minute)
@@ -128,8 +128,8 @@ def encode_symbol(symbol: Symbol, chain: Chain) -> bytes:
         symbol.carry,
         [_encoded(minute) for minute in symbol.minutes.values()],
         [minute.saved for minute in symbol.retained.values()],
-        {level.name: bars for level, bars in zip(levels, symbol.roll_up.settled, strict=True) if bars},
-        {level.name: issued for level, issued in zip(levels, symbol.issued, strict=True) if issued},
+        {name: bars for name, bars in zip(names, symbol.roll_up.settled, strict=True) if bars},
+        {name: issued for name, issued in zip(names, symbol.issued, strict=True) if issued},
     ))  # fmt: skip
 
 

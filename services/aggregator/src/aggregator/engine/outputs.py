@@ -1,6 +1,7 @@
 """Where everything goes that the fold issues, and what is counted of it once it is committed."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import Message
 
@@ -28,20 +29,27 @@ class Outputs:
         self._revisions = 0
         self._dead: list[tuple[str, BadData]] = []
 
-    def issue(self, issue: Issue, source: Message) -> None:
-        """Put one issue of the fold, made by the record `source`, into the partition of its number."""
-        kind, record, partition = issue.kind, issue.record, int(source.partition() or 0)
-        if isinstance(record, wire.Bar):
-            self._put(_BARS, wire.encode(record), issue.key, partition)
-            self._bars[record.interval] += 1
-            if record.revision:
-                self._revisions += 1
-        elif isinstance(record, wire.IntervalComplete):
+    def issue(self, issues: Iterable[Issue], partition: int, source_of: Callable[[Issue], Message]) -> None:
+        """Put what the fold of a partition issued, in order. `source_of`: the record of the log that made an issue."""
+        put, encode, bars = self._put, wire.encode, self._bars
+        for issue in issues:
+            record = issue.record
+            if isinstance(record, wire.Bar):
+                put(_BARS, encode(record), issue.key, partition)
+                bars[record.interval] += 1
+                if record.revision:
+                    self._revisions += 1
+            else:
+                self._issue_other(issue, partition, source_of)
+
+    def _issue_other(self, issue: Issue, partition: int, source_of: Callable[[Issue], Message]) -> None:
+        kind, record = issue.kind, issue.record
+        if isinstance(record, wire.IntervalComplete):
             self._put(_BARS, wire.encode(record), None, partition)
             if record.interval == Interval.M1.value:
                 self._closed.append(record.open_time + MINUTE + record.delay * 1000)
         elif isinstance(record, str):
-            self.dead(BadData(record, kind="future"), source)
+            self.dead(BadData(record, kind="future"), source_of(issue))
         else:
             topic = TOPIC_OF[kind]
             self._put(topic.name, wire.encode(record), issue.key, partition if topic.partitions is None else 0)

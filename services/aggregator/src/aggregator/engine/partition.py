@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from aggregator.core.fold import PartitionFold
+from aggregator.core.fold import Issue, PartitionFold
 from aggregator.engine import metrics
 from aggregator.engine.outputs import Outputs
 from aggregator.engine.punctuality import Punctuality
@@ -24,6 +24,10 @@ _LIVE_WITHIN = 1_000
 
 def _append_time(message: Message) -> int:
     return int(message.timestamp()[1])
+
+
+def _made_by(message: Message) -> Callable[[Issue], Message]:
+    return lambda _issue: message
 
 
 class Partition:
@@ -87,11 +91,12 @@ class Partition:
             return False
         fold, outputs = self.fold, self._outputs
         fold.feed(zip(keys, records, messages, strict=True), _append_time)
-        for issue in fold.take() if fold.issues else ():
-            source = messages[-1]
-            if issue.source is not None:
-                source = next(m for m, record in zip(messages, records, strict=True) if record is issue.source)
-            outputs.issue(issue, source)
+        if fold.issues:
+            outputs.issue(
+                fold.take(),
+                self.number,
+                lambda issue: next(m for m, record in zip(messages, records, strict=True) if record is issue.source),
+            )
         marks = keys.count(topics.MARK_KEY)
         metrics.MARKS.inc(marks)
         metrics.TICKS.inc(len(messages) - marks)
@@ -129,8 +134,7 @@ class Partition:
                 continue
             yield key, record, timestamp
             if fold.issues:
-                for issue in fold.take():
-                    outputs.issue(issue, message)
+                outputs.issue(fold.take(), self.number, _made_by(message))
         metrics.MARKS.inc(marks)
         metrics.TICKS.inc(len(messages) - marks)
         if marks:

@@ -36,6 +36,7 @@ class Transaction:
 
     def __init__(self, producer: Producer, connection: Connection, watchdog: Watchdog, turn: Turn) -> None:
         self._producer = producer
+        self._produce = producer.produce
         self._connection = connection
         self._watchdog = watchdog
         self._turn = turn
@@ -60,13 +61,13 @@ class Transaction:
         """Put one record."""
         if not self._is_open:
             self._begin()
-        produce = partial(self._producer.produce, topic, value, key, partition)
-        if headers:
-            produce = partial(self._producer.produce, topic, value, key, partition, headers={**headers})
         try:
-            produce()
+            if headers is None:
+                self._produce(topic, value, key, partition)
+            else:
+                self._produce(topic, value, key, partition, headers={**headers})
         except BufferError:
-            self._put_later(produce)
+            self._put_later(partial(self._produce, topic, value, key, partition, headers={**(headers or {})}))
         except KafkaException as error:
             raise self._abort_for(error.args[0], "produce") from error
         self.pending += 1
