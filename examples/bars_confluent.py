@@ -9,6 +9,7 @@ TOPIC = "market.bars.v1"
 
 
 def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
+    wanted = int(count)
     # A reader that commits nothing and begins at the oldest bar; librdkafka reads committed records by default.
     consumer = Consumer(
         {
@@ -19,10 +20,12 @@ def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
         }
     )
     partitions = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
+    if not partitions:
+        raise SystemExit(f"{brokers} has no topic {TOPIC}")
     consumer.assign([TopicPartition(TOPIC, partition, OFFSET_BEGINNING) for partition in partitions])
     printed = 0
     try:
-        while count == "0" or printed < int(count):
+        while not wanted or printed < wanted:
             message = consumer.poll(1.0)
             if message is None:
                 continue

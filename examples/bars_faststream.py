@@ -2,38 +2,43 @@
 
 import asyncio
 import json
+import logging
 import sys
 
-from faststream import AckPolicy, FastStream
+from faststream import FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 TOPIC = "market.bars.v1"
 
 
 async def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
-    broker = KafkaBroker(brokers, logger=None)
-    app = FastStream(broker, logger=None)
+    wanted = int(count)
+    # Warnings and errors only; with logger=None a mistake in the handler would not be seen at all.
+    logger = logging.getLogger("bars")
+    broker = KafkaBroker(brokers, logger=logger)
+    app = FastStream(broker, logger=logger)
     printed = 0
 
-    # The group's offset moves only when a bar was handled; a bar may come twice after a crash.
+    # Without a group it reads every partition from the oldest bar on and commits nothing. In a group of yours, give
+    # `group_id` and `ack_policy=AckPolicy.NACK_ON_ERROR`: by default an offset moves before its bar is handled.
     @broker.subscriber(
         TOPIC,
-        group_id="example-faststream",
         isolation_level="read_committed",
         auto_offset_reset="earliest",
-        ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=lambda message: message.body,
     )
     async def handle(body: bytes, message: KafkaMessage) -> None:
         nonlocal printed
         raw = message.raw_message
         assert not isinstance(raw, tuple)
-        if raw.key is None or (count != "0" and printed == int(count)):
+        if raw.key is None:
             return  # not a bar: this interval is complete up to here, in this partition
+        if wanted and printed == wanted:
+            return
         bar = json.loads(body)
         print(bar["exchange"], bar["symbol"], bar["interval"], bar["open_time"], bar["close"], bar["revision"])
         printed += 1
-        if printed == int(count):
+        if printed == wanted:
             app.exit()
 
     await app.run()

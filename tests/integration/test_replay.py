@@ -38,13 +38,15 @@ def system(local_parts: RealParts, database: str, tmp_path: Path) -> Iterator[Ag
 
 def replay(system: Aggregator, *more: str, start: int = T0, end: int = T0 + MINUTES * MINUTE) -> tuple[int, list[str]]:
     """The exit code and the report."""
-    command = [sys.executable, "-m", "aggregator", "replay", "--from", told(start), "--to", told(end), *more]
-    environment = {
-        "PATH": os.environ["PATH"], "KAFKA_BOOTSTRAP_SERVERS": system.kafka, "KAFKA_PARTITIONS": str(PARTITIONS),
-    }  # fmt: skip
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ran = replaying(system, start, end, *more)
     lines = ran.stdout.splitlines()
     return ran.returncode, [line for line in lines if not line.startswith("{")] + ran.stderr.splitlines()
+
+
+def replaying(system: Aggregator, start: int, end: int, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aggregator", "replay", "--from", told(start), "--to", told(end), *more]
+    environment = {"PATH": os.environ["PATH"], "KAFKA_BOOTSTRAP_SERVERS": system.kafka}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def told(at: int) -> str:
@@ -89,9 +91,11 @@ def test_what_may_still_be_corrected_is_left_out_and_what_is_not_in_the_log_is_t
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ([], "the following arguments are required: --from, --to"),
+        ([], "--from TIME and --to TIME are needed"),
         (["--from", "2026-01-02", "--to", "2026-01-01"], "--from must be before --to"),
-        (["--from", "yesterday", "--to", "2026-01-01"], "invalid instant value: 'yesterday'"),
+        (["--from", "yesterday", "--to", "2026-01-01"], "'yesterday' is no time: write 2026-11-23T00:00Z"),
+        (["--from"], "argument --from: expected one argument"),
+        (["--form", "2026-01-01", "--to", "2026-01-02"], "unknown argument '--form'"),
     ],
 )
 def test_a_range_that_makes_no_sense_is_refused(arguments: list[str], why: str) -> None:
@@ -99,6 +103,22 @@ def test_a_range_that_makes_no_sense_is_refused(arguments: list[str], why: str) 
     ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=30, check=False)
     assert ran.returncode == 2
     assert why in ran.stderr
+
+
+def test_a_range_without_a_bar_to_compare_is_not_taken_for_one_that_is_right(system: Aggregator) -> None:
+    ran = replaying(system, T0 + MINUTES * MINUTE, T0 + (MINUTES + 1) * MINUTE)
+    assert ran.returncode == 4
+    assert "nothing was compared" in ran.stdout
+
+
+def test_a_replay_where_no_kafka_answers_says_so() -> None:
+    command = [sys.executable, "-m", "aggregator", "replay", "--from", "2026-01-01", "--to", "1767312000000"]
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert "is KAFKA_BOOTSTRAP_SERVERS right?" in ran.stdout
+    assert "Traceback" not in ran.stdout + ran.stderr
+    assert "%3|" not in ran.stderr
 
 
 def test_help_tells_what_it_does_and_its_settings() -> None:

@@ -18,22 +18,27 @@ from candlewick_local.supervisor import Stack, Supervisor
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+_SAME_WISH_S = 1.0
+"""A signal to a process group comes twice: from whoever sent it, and from `make`, which hands on its own."""
+
+
 class Stopped(BaseException):
     """A signal asked for the end; not an error, so that nothing on the way takes it for one."""
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """The block ends with `Stopped` at the first signal that asks for it; a second one kills at once."""
-    asked = False
+    """The block ends with `Stopped` at the first signal that asks for it; one that comes later kills at once."""
+    asked_at: float | None = None
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = time.monotonic()
+            raise Stopped
+        if time.monotonic() - asked_at > _SAME_WISH_S:
             # The kernel kills the children with this process.
             os._exit(1)
-        asked = True
-        raise Stopped
 
     previous = {number: signal.signal(number, on_signal) for number in _ENDING}
     try:

@@ -1,7 +1,7 @@
 """A process from its first line to its exit code: settings, logs, signals, ordered shutdown.
 
-Exit codes: 0 stopped as asked, 1 a bug or a shutdown that did not end in time, 2 wrong settings
-or arguments, or a machine that is not as they say.
+Exit codes: 0 stopped as asked, 1 a bug, a shutdown that did not end in time, or another process
+that has taken this one's place, 2 wrong settings or arguments, or a machine that is not as they say.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn, Self, TypeVar
 
 from chassis import logs
-from chassis.errors import Misconfigured
+from chassis.errors import Fenced, Misconfigured
 from chassis.settings import Settings, SettingsError, as_text, describe, load
 from chassis.stop import Stop, Stopped, ThreadStop
 
@@ -194,6 +194,9 @@ def _finish(work: Callable[[], str]) -> int:
     except Misconfigured as error:
         _log.error("cannot run", cause=str(error))
         return WRONG_SETTINGS
+    except Fenced as error:
+        _log.error("fenced", cause=str(error))
+        return BUG
     except Exception:  # noqa: BLE001 - the one place that logs a bug and exits
         _log.exception("stopped by a bug")
         return BUG

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from aggregator.core.rules import Rules
 from aggregator.engine import clients
@@ -17,6 +17,7 @@ from aggregator.engine.transaction import Transaction, Turn
 from aggregator.engine.watchdog import Watchdog
 from aggregator.settings import EngineSettings
 from chassis import logs
+from chassis.errors import Fenced
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness
@@ -32,6 +33,13 @@ PROGRAM = Program(
 TOPICS = (topics.TICKS, topics.TICKS.dead, topics.BARS, topics.TICKS_LATE, topics.FEED, topics.FORMING, topics.ROLLUP)
 _STOP_SEEN_WITHIN_S = 0.2
 _LAST_SENDS_S = 1.0
+_FENCING = (
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError._FENCED,
+)
+"""What Kafka answers who is not the newest of its name, as member (KIP-345) or in transactions (KIP-98)."""
 
 _log = logs.get("aggregator.engine")
 
@@ -64,7 +72,7 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
     restore = Restore(lambda: Consumer(clients.reader(settings, connection.on_error)), consumer, connection)
     resources.callback(restore.close)
     resources.callback(consumer.close)
-    Engine(
+    engine = Engine(
         consumer=consumer,
         transaction=transaction,
         outputs=Outputs(transaction),
@@ -74,7 +82,18 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
         rules=Rules(lateness_ms=settings.lateness_ms, intervals=settings.built),
         ready=ready,
         turn=turn,
-    ).run()
+    )
+    try:
+        engine.run()
+    except KafkaException as error:
+        # A fatal error has the code of fatal ones; what it was stands in its text only.
+        told = error.args[0].str()
+        if not any(error.args[0].code() == code or KafkaError(code).str() in told for code in _FENCING):
+            raise
+        raise Fenced(
+            f"another engine is called {settings.engine_instance_id} too (give each an ENGINE_INSTANCE_ID of its own), "
+            f"or this one stood still until Kafka gave its transaction up: {told}"
+        ) from error
 
 
 async def _ensure_topics(settings: EngineSettings, ready: Readiness, turn: Turn) -> None:

@@ -1,7 +1,8 @@
 """Chooses everything for a replay: its range, its clients, what it prints, its exit code."""
 
+import logging
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -25,16 +26,21 @@ from contracts.intervals import DAY
 
 DIFFERENT = 3
 """The exit code that says that bars differ."""
+NOTHING = 4
+"""The exit code that says that there was no bar to compare."""
 REASON = "replay"
 ABOUT = """Folds the tick log again and compares what it comes to with what was published, for every bar that lies
-wholly in the range: nothing to say and exit code 0, or a line for each bar that differs and exit code 3. With --publish
-it issues what differs, as a revision whose number is the present time in milliseconds. Bars that late ticks may still
-correct are left out, and bars that the provider settled stand. TIME is RFC 3339, such as 2026-11-23T00:00Z."""
+wholly in the range: nothing to say and exit code 0, a line for each bar that differs and exit code 3, or exit code 4 if
+there was no bar to compare. With --publish it issues what differs, as a revision whose number is the present time in
+milliseconds. Bars that late ticks may still correct are left out, and bars that the provider settled stand. TIME is a
+date or RFC 3339, such as 2026-11-23T00:00Z, in UTC unless it says otherwise, or epoch milliseconds, such as the
+open_time of a bar. LATENESS_MS and INTERVALS must be the engines'."""
 PROGRAM = Program(
     command="python -m aggregator replay --from TIME --to TIME [--publish]", distribution="aggregator", about=ABOUT
 )
 _FLUSH_S = 0.5
 _LONGEST_REPORT = 1_000
+_MS_DIGITS = 13
 
 _log = logs.get("aggregator.replay")
 
@@ -44,19 +50,10 @@ def run(argv: Sequence[str]) -> int:
     if any(argument in {"-h", "--help"} for argument in argv):
         print(help_text(PROGRAM, ReplaySettings))  # noqa: T201 - what --help is for
         return CLEAN
-    parser = ArgumentParser(prog="python -m aggregator replay", add_help=False, exit_on_error=False)
-    parser.add_argument("--from", dest="start", type=instant, required=True)
-    parser.add_argument("--to", dest="end", type=instant, required=True)
-    parser.add_argument("--publish", action="store_true")
     try:
-        asked = parser.parse_args(argv)
-    except SystemExit:
-        return WRONG_SETTINGS
-    except Exception as error:  # noqa: BLE001 - argparse has several, and each says what is wrong
-        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201 - usage
-        return WRONG_SETTINGS
-    if asked.start >= asked.end:
-        print(f"{parser.prog}: --from must be before --to", file=sys.stderr)  # noqa: T201 - usage
+        asked = parsed(argv)
+    except ArgumentError as error:
+        print(f"python -m aggregator replay: {error}; see --help", file=sys.stderr)  # noqa: T201 - usage
         return WRONG_SETTINGS
     found: list[Compared] = []
 
@@ -66,13 +63,36 @@ def run(argv: Sequence[str]) -> int:
     code = run_sync(PROGRAM, ReplaySettings, main, [])
     if code != CLEAN or not found:
         return code
-    return DIFFERENT if found[0].differences else CLEAN
+    if found[0].differences:
+        return DIFFERENT
+    return CLEAN if found[0].bars else NOTHING
+
+
+def parsed(argv: Sequence[str]) -> Namespace:
+    """What was asked for; raises `ArgumentError`, which says what is wrong with it."""
+    parser = ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--from", dest="start", type=instant)
+    parser.add_argument("--to", dest="end", type=instant)
+    parser.add_argument("--publish", action="store_true")
+    asked, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise ArgumentError(None, f"unknown argument {unknown[0]!r}")
+    if asked.start is None or asked.end is None:
+        raise ArgumentError(None, "--from TIME and --to TIME are needed")
+    if asked.start >= asked.end:
+        raise ArgumentError(None, "--from must be before --to")
+    return asked
 
 
 def instant(text: str) -> int:
-    """RFC 3339, in UTC unless it says otherwise, as milliseconds."""
-    parsed = datetime.fromisoformat(text)
-    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+    """An instant as a person writes it, as milliseconds."""
+    if text.isascii() and text.isdigit() and len(text) <= _MS_DIGITS:
+        return int(text)
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no time: write 2026-11-23T00:00Z, or epoch milliseconds") from error
+    return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked: Namespace) -> Compared:
@@ -95,12 +115,14 @@ def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked
         for bar in [wire.decode_bar(message.value() or b"")]
         if within.holds(bar) and bar.interval in built
     )
-    bars = {label: bar for label, bar in last_bars(folded).items() if bar.close_time <= certain[label[0]]}
+    all_bars = last_bars(folded)
+    bars = {label: bar for label, bar in all_bars.items() if bar.close_time <= certain[label[0]]}
     known = {label: bar for label, bar in published.items() if bar.close_time <= certain.get(label[0], within.end)}
     compared = compare(known, bars)
-    _tell(compared)
+    _tell(compared, len(all_bars) - len(bars))
     if asked.publish:
-        _publish(settings, [d for d in compared.differences if d.folded is not None], turn)
+        partitions = len(reader.beginnings(topics.BARS))
+        _publish(settings, partitions, [d for d in compared.differences if d.folded is not None], turn)
     return compared
 
 
@@ -144,18 +166,26 @@ def _folded(reader: TopicReader, rules: Rules, within: Range) -> tuple[list[wire
     return bars, {symbol: folds[number].clock - delay - waits for symbol, (number, delay) in delays.items()}
 
 
-def _tell(compared: Compared) -> None:
+def _tell(compared: Compared, left_out: int) -> None:
     for difference in compared.differences[:_LONGEST_REPORT]:
         print(difference)  # noqa: T201 - the report
     left = len(compared.differences) - _LONGEST_REPORT
     if left > 0:
         print(f"… and {left} more")  # noqa: T201 - the report
     _log.info(
-        "compared", bars=compared.bars, differences=len(compared.differences), settled_bars_that_stand=compared.settled
+        "compared",
+        bars=compared.bars,
+        differences=len(compared.differences),
+        settled_bars_that_stand=compared.settled,
+        left_out_as_ticks_may_correct_them=left_out,
     )
+    if not compared.bars:
+        _log.warning("nothing was compared: in this range there is no bar that late ticks cannot correct any more")
 
 
-def _publish(settings: ReplaySettings, differences: Sequence[Difference], turn: Callable[[], None]) -> None:
+def _publish(
+    settings: ReplaySettings, partitions: int, differences: Sequence[Difference], turn: Callable[[], None]
+) -> None:
     """Issue the fold's bars as revisions; acknowledged by all replicas when it returns."""
     failures: list[str] = []
     producer = Producer(
@@ -164,6 +194,8 @@ def _publish(settings: ReplaySettings, differences: Sequence[Difference], turn: 
             "enable.idempotence": True,
             "compression.type": "lz4",
             "linger.ms": 5,
+            "logger": logging.getLogger("librdkafka"),
+            "log_level": 2,
         }
     )
     revision = clock.now_ms()
@@ -177,7 +209,7 @@ def _publish(settings: ReplaySettings, differences: Sequence[Difference], turn: 
                     topics.BARS.name,
                     wire.encode(bar),
                     key,
-                    partition=topics.partition_of(key, settings.kafka_partitions),
+                    partition=topics.partition_of(key, partitions),
                     on_delivery=lambda error, _message: failures.append(error.str()) if error is not None else None,
                 )
             except BufferError:

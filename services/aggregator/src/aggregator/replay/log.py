@@ -1,10 +1,12 @@
 """Reads topics of Kafka from some place to their present end. Touches Kafka, as a member of nothing."""
 
+import logging
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from chassis.errors import Misconfigured
 from contracts.topics import Topic
 
 _BATCH = 500
@@ -17,6 +19,7 @@ class TopicReader:
 
     def __init__(self, bootstrap: str, turn: Callable[[], None]) -> None:
         self._turn = turn
+        self._bootstrap = bootstrap
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -28,6 +31,8 @@ class TopicReader:
                 "enable.partition.eof": True,
                 "queued.min.messages": 100_000,
                 "fetch.queue.backoff.ms": 2,
+                "logger": logging.getLogger("librdkafka"),
+                "log_level": 2,
             }
         )
 
@@ -36,8 +41,16 @@ class TopicReader:
         self._consumer.close()
 
     def beginnings(self, topic: Topic) -> dict[int, int]:
-        """The oldest offset of each partition that is retained."""
-        partitions = self._consumer.list_topics(topic.name, timeout=_ANSWER_WITHIN_S).topics[topic.name].partitions
+        """The oldest offset of each partition that is retained; raises `Misconfigured` if nobody knows."""
+        try:
+            partitions = self._consumer.list_topics(topic.name, timeout=_ANSWER_WITHIN_S).topics[topic.name].partitions
+        except KafkaException as error:
+            cause = error.args[0].str()
+            raise Misconfigured(
+                f"Kafka at {self._bootstrap} does not answer ({cause}): is KAFKA_BOOTSTRAP_SERVERS right?"
+            ) from error
+        if not partitions:
+            raise Misconfigured(f"Kafka at {self._bootstrap} has no topic {topic.name}: no engine has run there yet")
         return {
             number: self._consumer.get_watermark_offsets(
                 TopicPartition(topic.name, number), timeout=_ANSWER_WITHIN_S, cached=False
