@@ -26,6 +26,19 @@ def _append_time(message: Message) -> int:
     return int(message.timestamp()[1])
 
 
+def _decoded(keys: list[Any], values: list[Any]) -> list[wire.Tick | wire.Mark]:
+    """Records in order, ticks between two marks without a step of Python's for each; raises what decoding raises."""
+    records: list[wire.Tick | wire.Mark] = []
+    start = 0
+    for _ in range(keys.count(topics.MARK_KEY)):
+        at = keys.index(topics.MARK_KEY, start)
+        records += map(wire.decode_tick, values[start:at])
+        records.append(wire.decode_mark(values[at]))
+        start = at + 1
+    records += map(wire.decode_tick, values[start:])
+    return records
+
+
 def _made_by(message: Message) -> Callable[[Issue], Message]:
     return lambda _issue: message
 
@@ -50,7 +63,6 @@ class Partition:
         self._outputs = outputs
         self._punctuality = punctuality
         self._identities: dict[bytes, SymbolId] = {}
-        self._decoders: dict[bytes, Callable[[bytes], wire.Tick | wire.Mark]] = {topics.MARK_KEY: wire.decode_mark}
         self._beginnings = {topics.MARK_KEY: b"{"}
         """With what the value of a record must begin for its key to be that of its symbol."""
 
@@ -82,11 +94,10 @@ class Partition:
     def _take_at_once(self, messages: Sequence[Message]) -> bool:
         """The quick road, for records that are all as they must be; false if one is not, or its key is new here."""
         keys, values = [*map(Message.key, messages)], [*map(Message.value, messages)]
-        decoders: Any = self._decoders
         try:
             if not all(map(bytes.startswith, values, map(self._beginnings.__getitem__, keys))):
                 return False
-            records = [decoders[key](value) for key, value in zip(keys, values, strict=True)]
+            records = _decoded(keys, values)
         except (KeyError, TypeError, *wire.UNDECODABLE):
             return False
         fold, outputs = self.fold, self._outputs
@@ -146,7 +157,6 @@ class Partition:
         if identity.key != key:
             raise BadData("the key is not EXCHANGE:SYMBOL in upper case", kind="invalid_symbol")
         self._identities[key] = identity
-        self._decoders[key] = wire.decode_tick
         self._beginnings[key] = b'{"exchange":"%s","symbol":"%s",' % (
             identity.exchange.encode(),
             identity.symbol.encode(),
