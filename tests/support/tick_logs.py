@@ -75,12 +75,15 @@ class Writer:
 NAMES = ("SIM:A", "SIM:B", "SIM:C", "SIM:D", "SIM:E")
 
 
-def drawn_log(seed: int, minutes: int = 20, *, start: int | None = None, names: Sequence[str] = NAMES) -> Log:
+def drawn_log(
+    seed: int, minutes: int = 20, *, start: int | None = None, names: Sequence[str] = NAMES, is_sparse: bool = False
+) -> Log:
     """A log of some minutes, about the end of a month unless `start` is given, and marks that close all of it.
 
     Of five symbols: the third has no volume, the fourth is delayed, the fifth changes its delay class now and then.
     Stragglers up to beyond the horizon, ticks put down twice, stretches unheard that are announced at once, back-dated
     or left by a run that was killed, owners that overlap, symbols that join, a delayed one and one that changes class.
+    In a sparse one nothing but marks comes for minutes, again and again.
     """
     rnd = random.Random(seed)
     start = start or MONTH_END - rnd.randrange(30) * MINUTE
@@ -97,6 +100,9 @@ def drawn_log(seed: int, minutes: int = 20, *, start: int | None = None, names: 
     writer.mark(run)
     while writer.now < start + minutes * MINUTE:
         writer.now += rnd.randrange(200, 4_000)
+        if is_sparse and rnd.random() < 0.3:
+            writer.now += rnd.choice((MINUTE, 3 * MINUTE, 10 * MINUTE))
+            writer.mark(run)
         for at, straggler in [entry for entry in straggling if entry[0] <= writer.now]:
             straggling.remove((at, straggler))
             if f"{straggler.exchange}:{straggler.symbol}" in heard:

@@ -12,7 +12,8 @@ ENGINE_RUN = 0
 """The run of marks that the engine writes when nobody else does: it hears nothing."""
 EVERY_SYMBOL = "*"
 
-MarkedSymbol = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Z0-9_]{1,32}:[A-Z0-9_.!&+*^'-]{1,64})$")]
+MARKED_SYMBOL = r"^(\*|[A-Z0-9_]{1,32}:[A-Z0-9_.!&+*^'-]{1,64})$"
+MarkedSymbol = Annotated[str, StringConstraints(pattern=MARKED_SYMBOL)]
 
 
 class Hears(StrEnum):
@@ -39,7 +40,7 @@ class FeedMark(Record):
     """
 
     kind: Literal["mark"] = "mark"
-    run: Annotated[int, Field(ge=0)]
+    run: Annotated[int, Field(ge=0, lt=2**53)]
     through: Millis
     changes: Annotated[tuple[FeedChange, ...], Field(max_length=20_000)] = ()
 
@@ -184,7 +185,7 @@ class Hearing:
 
     def unheard(self, symbol: str, start: int, end: int) -> list[Stretch]:
         """The stretches of `[start, end)` in which no run heard the symbol, in order and disjoint."""
-        for piece in self._pieces.get(symbol, ()):
+        for piece in reversed(self._pieces.get(symbol, ())):
             if piece.start <= start and end <= (self._through[piece.run] if piece.end is None else piece.end):
                 return []
         missing = []

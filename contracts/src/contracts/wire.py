@@ -11,13 +11,15 @@ import msgspec
 from contracts.base import MAX_MS
 from contracts.errors import BadData
 from contracts.intervals import DAY
+from contracts.marks import MARKED_SYMBOL
 
 _Price = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 _Volume = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
 _Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_MS)]
 _Day = Annotated[int, msgspec.Meta(ge=0, le=MAX_MS, multiple_of=DAY)]
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-_Run = Annotated[int, msgspec.Meta(ge=0)]
+_Run = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+_Marked = Annotated[str, msgspec.Meta(pattern=MARKED_SYMBOL)]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
@@ -49,7 +51,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """`contracts.marks.FeedChange`."""
 
-    symbol: str
+    symbol: _Marked
     state: Literal["heard", "deaf", "left"]
     at: _Millis
 

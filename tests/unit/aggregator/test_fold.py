@@ -433,7 +433,7 @@ def test_a_clock_that_jumps_closes_what_one_that_walks_closes(horizon_ms: int) -
     walked, jumped = dict(walking.save(1)), dict(jumping.save(1))
     for name in (key(), key(other)):
         assert walked[name] == jumped[name]
-        _, _, _, _, _, _, minutes, retained, settled, issued = msgspec.msgpack.decode(walked[name] or b"")
+        _, _, _, _, _, _, minutes, retained, settled, issued, _ = msgspec.msgpack.decode(walked[name] or b"")
         assert (minutes, retained, settled, issued) == ([], [], {}, {}), "nothing is kept of a month that is over"
 
 
@@ -531,3 +531,71 @@ def test_forming_bars_are_what_would_close_now_and_are_told_once() -> None:
     assert [*fold.forming()] == []
     fold.tick(key(), tick(T0 + MINUTE + 900, 13.0, 14.5), T0 + MINUTE + 950)
     assert len([*fold.forming()]) == 1
+
+
+def quiet(begin: int, end: int) -> list[wire.Tick | wire.Mark]:
+    """Nothing but marks, one a second."""
+    return [mark(at) for at in range(begin, end, 1_000)]
+
+
+def test_what_moved_unheard_is_residual_once_however_often_the_feed_is_lost_afterwards() -> None:
+    records: list[wire.Tick | wire.Mark] = [*start(100.0), tick(T0 + 1_000, 9.0, 100.0)]
+    at = T0 + 2 * MINUTE
+    records += quiet(T0 + 2_000, at)
+    for _ in range(4):
+        records += [mark(at, ("SIM:A", "deaf", at - 1)), *quiet(at + 250, at + 10_000)]
+        at += 10_000
+        records += [tick(at, 9.0, 150.0, is_baseline=True), mark(at + 51, ("SIM:A", "heard", at + 50))]
+        records += quiet(at + 1_000, at + 10 * MINUTE)
+        at += 10 * MINUTE
+    at += MINUTE - at % MINUTE
+    records += [tick(at, 9.0, 150.0), tick(at + 2_000, 9.0, 1_150.0), *quiet(at + 3_000, at + 2 * MINUTE)]
+    issues = fold_of(*records)
+    assert [gap.residual_volume for gap in gaps_of(issues)] == [50.0, 0.0, 0.0, 0.0]
+    assert bars_of(issues)[-1].volume == 1_000.0
+
+
+@pytest.mark.parametrize("after_the_boundary", [0, 500, 1_500, 2_500, 30_000])
+def test_a_gap_tells_what_moved_in_it_whenever_in_a_minute_it_ends(after_the_boundary: int) -> None:
+    ends = T0 + 40 * MINUTE + after_the_boundary
+    traded = tick(T0 + 2 * MINUTE, 9.5, 900.0, is_baseline=True, received_at=ends, sequence=ends * 4096)
+    issues = fold_of(
+        *start(100.0), tick(T0 + 500, 9.0, 101.0), *quiet(T0 + 1_000, T0 + 30_000),
+        mark(T0 + 31_000, ("SIM:A", "deaf", T0 + 30_000)), *quiet(T0 + 32_000, ends),
+        traded, mark(ends + 1, ("SIM:A", "heard", ends)), *quiet(ends + 250, ends + 10 * MINUTE),
+    )  # fmt: skip
+    assert [(gap.start, gap.end, gap.residual_volume) for gap in gaps_of(issues)] == [(T0 + 30_000, ends, 799.0)]
+
+
+def test_a_first_mark_that_tells_no_time_begins_nothing() -> None:
+    fold = PartitionFold(Rules())
+    fold.tick(key(), tick(T0, 9.0, 10.0, is_baseline=True), T0)
+    fold.mark(mark(0, ("SIM:B", "left", T0 - 5)), T0 + 10)
+    fold.mark(mark(T0 + 300), T0 + 300)
+    assert fold.take() == []
+    fold.mark(mark(T0 + 62_000), T0 + 62_000)
+    told = [i.record for i in fold.take() if isinstance(i.record, wire.IntervalComplete)]
+    assert [record.open_time for record in told if record.interval == "1m"] == [T0 - MINUTE, T0]
+
+
+def test_a_late_tick_is_seen_in_the_forming_bars_at_once() -> None:
+    fold = PartitionFold(Rules())
+    for record in (*start(), tick(T0 + 1_000, 10.0, 11.0), mark(T0 + 62_500), tick(T0 + 63_000, 10.0, 12.0)):
+        if isinstance(record, wire.Mark):
+            fold.mark(record, record.through)
+        else:
+            fold.tick(key(), record, record.received_at)
+    assert len(list(fold.forming())) == 1
+    assert list(fold.forming()) == []
+    fold.tick(key(), tick(T0 + 2_000, 99.0, 11.5, received_at=T0 + 64_000), T0 + 64_000)
+    fold.mark(mark(T0 + 64_500), T0 + 64_500)
+    ((_, told),) = fold.forming()
+    assert {bar.interval: bar.high for bar in told.bars}["1h"] == 99.0
+
+
+def test_symbols_that_nobody_wants_are_not_announced_as_unheard_when_all_others_are_heard_again() -> None:
+    issues = fold_of(
+        *start(), mark(T0, ("SIM:A", "left", T0)), mark(T0 + 1_000, ("*", "heard", T0 + 1_000)),
+        mark(T0 + HOUR, ("SIM:A", "heard", T0 + HOUR)), mark(T0 + HOUR + 3_000),
+    )  # fmt: skip
+    assert gaps_of(issues) == []

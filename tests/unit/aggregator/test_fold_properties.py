@@ -130,3 +130,12 @@ def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
 def test_the_fold_and_the_naive_program_agree_on_any_log(seed: int) -> None:
     log = drawn_log(seed)
     assert agrees_with_naive(log, issues_of(log))
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=40, deadline=None)
+def test_they_agree_on_hours_in_which_little_is_traded_and_much_is_unheard_crashes_and_all(seed: int) -> None:
+    log = drawn_log(seed, minutes=4 * 60, is_sparse=True)
+    issues = issues_of(log)
+    assert agrees_with_naive(log, issues)
+    assert encoded(committed_with_crashes(log, seed)) == encoded(issues)

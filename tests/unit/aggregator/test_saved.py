@@ -199,3 +199,32 @@ def test_what_was_heard_long_ago_is_forgotten_in_the_state_too() -> None:
     fold.mark(mark(T0 + HOUR, (NAME, "left", T0 + HOUR)), T0 + HOUR)
     fold.mark(mark(T0 + 60 * DAY), T0 + 60 * DAY)
     assert dict(fold.save(9))[b"?SIM:A"] is None
+
+
+def test_a_volume_of_more_than_64_bits_is_saved_and_gone_on_from() -> None:
+    fold, whole = PartitionFold(Rules()), PartitionFold(Rules())
+    for one in (fold, whole):
+        one.mark(mark(T0 - 30_000), T0 - 30_000)
+        one.tick(key(NAME), tick(T0 - 20_000, 9.0, 4e17, is_baseline=True), T0)
+        one.mark(mark(T0 - 19_000, (NAME, "heard", T0 - 20_000)), T0 - 19_000)
+        one.tick(key(NAME), tick(T0 + 1_000, 9.0, 5e17), T0 + 1_000)
+        one.mark(mark(T0 + 3 * MINUTE), T0 + 3 * MINUTE)
+        one.tick(key(NAME), tick(T0 + 4 * MINUTE, 9.0, 1e18), T0 + 4 * MINUTE)
+    assert fold.take() == whole.take()
+    records = records_of(fold)
+    assert records[key(NAME)].startswith(b"[")
+    gone_on, _ = PartitionFold.restored(Rules(), records)
+    for one in (gone_on, whole):
+        one.mark(mark(T0 + 2 * HOUR), T0 + 2 * HOUR)
+    issues = gone_on.take()
+    assert issues == whole.take()
+    assert max(i.record.volume or 0 for i in issues if isinstance(i.record, wire.Bar)) == 1e18
+
+
+def test_the_state_of_another_number_of_partitions_is_refused() -> None:
+    fold = PartitionFold(Rules(partitions=24))
+    fold.tick(key(NAME), tick(T0, 9.0, 1.0), T0)
+    records = records_of(fold)
+    PartitionFold.restored(Rules(partitions=24), records)
+    with pytest.raises(saved.StateError, match=r"of a log of 24 partitions, and 48 are meant now.*make it 24 again"):
+        PartitionFold.restored(Rules(partitions=48), records)

@@ -13,14 +13,20 @@ Judge = Callable[[Move], bool]
 def passed(carry: Carry, minute: Minute, judge: Judge) -> tuple[Values | None, Carry]:
     """A minute's bar, None without a tick, and what is carried on."""
     volume, day, reached, residual = _volume(carry, minute, judge)
+    shown = carry.shown if carry.day == day else None
     if minute.count == 0:
-        return None, Carry(day, reached, residual, carry.top_day, carry.top, carry.bottom)
+        cumulative = minute.cumulative_units() if minute.day == day else None
+        if cumulative is not None and (shown is None or cumulative > shown):
+            shown = cumulative
+        return None, Carry(day, reached, residual, carry.top_day, carry.top, carry.bottom, shown)
+    if shown is not None and reached is not None and shown <= reached:
+        shown = None
     values = _values(carry, minute, volume)
     if carry.top_day != minute.day:
-        return values, Carry(day, reached, residual, minute.day, values.high, values.low)
+        return values, Carry(day, reached, residual, minute.day, values.high, values.low, shown)
     high, low = values.high, values.low
     top, bottom = carry.top, carry.bottom
-    return values, Carry(day, reached, residual, carry.top_day, max(high, top), min(low, bottom))
+    return values, Carry(day, reached, residual, carry.top_day, max(high, top), min(low, bottom), shown)
 
 
 def _volume(carry: Carry, minute: Minute, judge: Judge) -> tuple[int | None, int, int | None, int]:

@@ -24,6 +24,8 @@ LATE_TICK = "late_tick"
 """The reason of a bar that is issued again because a tick of it came late."""
 REMEMBERED_MS = 45 * DAY
 """Hearing is remembered for longer than the longest bar can be open."""
+TELLING_MS = 5 * MINUTE
+"""A gap is told sooner than this after its end, lateness and all."""
 
 
 class Kind(StrEnum):
@@ -106,6 +108,11 @@ class PartitionFold:
         if saved.HEADER_KEY not in records:
             raise saved.StateError(f"the state has {len(records)} records and no header; {saved.ANEW}")
         header = saved.decode_header(records[saved.HEADER_KEY])
+        if header.partitions and rules.partitions not in {0, header.partitions}:
+            raise saved.StateError(
+                f"the state is of a log of {header.partitions} partitions, and {rules.partitions} are meant now: "
+                f"symbols would be apart from their state; make it {header.partitions} again, or {saved.ANEW}"
+            )
         built = tuple(Interval(name) for name in header.intervals)
         fold._since = {name: at for name, at in header.since.items() if Interval(name) in rules.intervals}
         fold._since |= {i.value: header.clock for i in rules.intervals if i not in built}
@@ -163,6 +170,7 @@ class PartitionFold:
             sorted(self._moved),
             self._unjudged,
             self._gaps.waiting,
+            self._rules.partitions,
         )
         yield saved.HEADER_KEY, saved.encode(header)
 
@@ -233,8 +241,9 @@ class PartitionFold:
             self._changed |= {name: self._symbols[name.encode()] for name in due if self._unjudged.pop(name)}
         if self._changed:
             self._correct()
-        for delay_ms in {symbol.delay_ms for symbol in self._symbols.values()} if self._due == NEVER else ():
-            self._begin_class(delay_ms)
+        if self._due == NEVER and clock:
+            for delay_ms in {symbol.delay_ms for symbol in self._symbols.values()}:
+                self._begin_class(delay_ms)
         if self._moved:
             self._catch_up()
         if clock >= self._due:
@@ -248,9 +257,9 @@ class PartitionFold:
         for key, symbol in list(self._symbols.items()):
             ticks = sum([minute.count for minute in symbol.minutes.values()])
             sequence = symbol.last_sequence()
-            if not ticks or (sequence, ticks) == symbol.told:
+            if not ticks or (sequence, ticks, symbol.late) == symbol.told:
                 continue
-            symbol.told = (sequence, ticks)
+            symbol.told = (sequence, ticks, symbol.late)
             minutes = symbol.open_parts(self._seems_residual)
             bars = [self._forming_bar(symbol, self._chain.minute, minutes[-1])]
             built = symbol.roll_up.built(self._chain, self._chain.places, symbol.retained_parts() + minutes)
@@ -340,6 +349,7 @@ class PartitionFold:
             self._enter_day(symbol, minute, tick)
         if minute.open_time < symbol.floor:
             minute.saved = None
+            symbol.late += 1
             self._changed[symbol.name] = symbol
         return minute
 
@@ -461,8 +471,8 @@ class PartitionFold:
             count += self._close_minutes(symbol, boundary)
             if closing.ending:
                 self._close_longer(symbol, closing)
-            symbol.settle(chain, boundary - horizon_ms, settled)
-            if not symbol.minutes and not symbol.retained:
+            symbol.settle(chain, boundary - horizon_ms, settled, boundary - TELLING_MS)
+            if not (symbol.minutes or symbol.retained or symbol.untold):
                 symbol.sleep(chain, horizon_ms)
         self._complete(chain.minute, boundary - MINUTE, delay_ms, count)
         for place, level, until in closing.ending:

@@ -47,7 +47,9 @@ class Gaps:
         if mark.run == ENGINE_RUN:
             return
         for change in mark.changes:
-            names = [*hearing.symbols] if change.symbol == EVERY_SYMBOL else [change.symbol]
+            names = [change.symbol]
+            if change.symbol == EVERY_SYMBOL:
+                names = [name for name in hearing.symbols if hearing.is_wanted(name)]
             self.touched.update(names)
             for name in names:
                 if change.state == Hears.LEFT.value:

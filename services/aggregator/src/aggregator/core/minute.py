@@ -65,7 +65,8 @@ class Move(msgspec.Struct, gc=False, array_like=True):
 class Carry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """How far a trading day's cumulative volume had come (1e-8; None: unknown), and what of it no bar may claim.
 
-    `top` and `bottom` are the extremes of the bars of `top_day`.
+    `top` and `bottom` are the extremes of the bars of `top_day`. `shown`: what baselines showed of the day's cumulative
+    volume beyond `reached`, in minutes that had no tick (None: nothing).
     """
 
     day: int
@@ -74,6 +75,7 @@ class Carry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     top_day: int
     top: float
     bottom: float
+    shown: int | None = None
 
 
 class Minute:

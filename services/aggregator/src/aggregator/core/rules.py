@@ -12,7 +12,7 @@ class Rules:
     `lateness_ms`: how long a bar waits for stragglers after its close. `horizon_ms`: for how long after that a late
     tick may still change it, in whole minutes. `max_skew_ms`: how far a tick's event time may lie past its own record's
     timestamp, or past the clock where that is later. `max_age_ms`: how old a tick may be while no mark has told the
-    time yet.
+    time yet. `partitions`: how many the log has (0: it does not matter), for a symbol's place follows from it.
     """
 
     lateness_ms: int = 2_000
@@ -20,6 +20,7 @@ class Rules:
     max_skew_ms: int = MINUTE
     max_age_ms: int = HOUR
     intervals: tuple[Interval, ...] = tuple(Interval)
+    partitions: int = 0
 
     def __post_init__(self) -> None:
         if self.horizon_ms < 0 or self.horizon_ms % MINUTE:

@@ -1,10 +1,12 @@
 """The state of a partition as records of its changelog: one for each symbol, one for what was heard of it, a header.
 
-A record is a MessagePack array, its fields in the order of the shape. Its key: `EXCHANGE:SYMBOL`, the same after `?`
-for what was heard of it, `!` for the header.
+A record is a MessagePack array, its fields in the order of the shape; a JSON array where an integer needs more than 64
+bits, which MessagePack does not have: a day's volume of some coins does, in units of 1e-8. Its key:
+`EXCHANGE:SYMBOL`, the same after `?` for what was heard of it, `!` for the header.
 """
 
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -68,6 +70,7 @@ class SavedSymbol(msgspec.Struct, frozen=True, gc=False, array_like=True):
     retained: list[SavedMinute]
     settled: dict[str, dict[int, Values]]
     issued: dict[str, dict[int, Issued]]
+    untold: list[Move] = []
 
 
 class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -85,11 +88,16 @@ class Header(msgspec.Struct, frozen=True, gc=False, array_like=True):
     moved: list[str]
     unjudged: dict[str, int]
     waiting: list[tuple[int, str]]
+    partitions: int = 0
+    """How many the log had; 0: it was not said."""
 
 
 encode = msgspec.msgpack.Encoder().encode
 _minute_fields = attrgetter(*SavedMinute.__struct_fields__)
 _symbol = msgspec.msgpack.Decoder(SavedSymbol)
+_large_symbol = msgspec.json.Decoder(SavedSymbol)
+_JSON = b"["
+"""No MessagePack array begins with this byte."""
 _hearing = msgspec.msgpack.Decoder(SavedHearing)
 _header = msgspec.msgpack.Decoder(Header)
 
@@ -115,34 +123,47 @@ def decode_hearing(value: bytes) -> SavedHearing:
 
 def encode_symbol(symbol: Symbol, chain: Chain) -> bytes:
     """A symbol's record, in the shape of `SavedSymbol`. Of closed minutes only those that changed are encoded again."""
+    try:
+        for minute in symbol.retained.values():
+            if minute.saved is None:
+                minute.saved = _encoded(minute)
+        opened = [_encoded(minute) for minute in symbol.minutes.values()]
+        return encode(_fields(symbol, chain, opened, [minute.saved for minute in symbol.retained.values()]))
+    except OverflowError:
+        for minute in symbol.all_minutes():
+            minute.keep_seen()
+        minutes = [[*map(_minute_fields, of.values())] for of in (symbol.minutes, symbol.retained)]
+        return msgspec.json.encode(_fields(symbol, chain, *minutes))
+
+
+def _fields(symbol: Symbol, chain: Chain, opened: list[Any], retained: list[Any]) -> tuple[Any, ...]:
     names = chain.names
-    for minute in symbol.retained.values():
-        if minute.saved is None:
-            minute.saved = _encoded(minute)
-    return encode((
+    return (
         symbol.delay_ms,
         symbol.floor,
         symbol.sequence,
         symbol.received,
         symbol.base,
         symbol.carry,
-        [_encoded(minute) for minute in symbol.minutes.values()],
-        [minute.saved for minute in symbol.retained.values()],
+        opened,
+        retained,
         {name: bars for name, bars in zip(names, symbol.roll_up.settled, strict=True) if bars},
         {name: issued for name, issued in zip(names, symbol.issued, strict=True) if issued},
-    ))  # fmt: skip
+        symbol.untold,
+    )
 
 
 def decode_symbol(key: bytes, value: bytes, built: tuple[Interval, ...], chain: Chain) -> Symbol:
     """The symbol of a record, saved when `built` was built, for a fold that builds `chain`."""
     try:
-        saved = _symbol.decode(value)
+        saved = (_large_symbol if value.startswith(_JSON) else _symbol).decode(value)
     except msgspec.MsgspecError as error:
         raise StateError(f"the state of {key.decode()} cannot be read ({error}); {ANEW}") from error
     symbol = Symbol(SymbolId.of_key(key), key, saved.carry, chain)
     symbol.delay_ms, symbol.floor = saved.delay_ms, saved.floor
     symbol.sequence, symbol.received = saved.sequence, saved.received
     symbol.base = saved.base
+    symbol.untold = saved.untold
     symbol.minutes = {minute.open_time: _restored(minute) for minute in saved.minutes}
     symbol.retained = {minute.open_time: _restored(minute) for minute in saved.retained}
     settled = saved.settled if built == chain.built else _taken_out(saved.settled, built, chain)

@@ -31,12 +31,13 @@ class Symbol:
     `floor`: minutes that open before it are closed. `minutes` are open; `retained` are closed, and late ticks may still
     change them, in time order. `base` is carried into the oldest retained minute, `carry` out of the newest.
     `is_changed`: since it was saved last, apart from what the newest tick of its current minute did. `wakes_at`: while
-    it has no minutes, no boundary before this one changes it.
+    it has no minutes, no boundary before this one changes it. `untold`: moves of settled minutes that a gap which ends
+    now may still tell of. `late`: ticks that came after their minute was closed.
     """
 
     __slots__ = (
-        "base", "carry", "delay_ms", "floor", "id", "is_changed", "issued", "key", "minutes", "name", "received",
-        "retained", "roll_up", "sequence", "told", "wakes_at",
+        "base", "carry", "delay_ms", "floor", "id", "is_changed", "issued", "key", "late", "minutes", "name",
+        "received", "retained", "roll_up", "sequence", "told", "untold", "wakes_at",
     )  # fmt: skip
 
     def __init__(self, identity: SymbolId, key: bytes, carry: Carry, chain: Chain) -> None:
@@ -50,7 +51,9 @@ class Symbol:
         self.base = self.carry = carry
         self.roll_up = RollUp(chain)
         self.issued: list[dict[int, Issued]] = [{} for _ in chain.longer]
-        self.told = (0, 0)
+        self.told = (0, 0, 0)
+        self.late = 0
+        self.untold: list[Move] = []
         self.sequence = 0
         self.received = 0
         self.is_changed = True
@@ -70,11 +73,11 @@ class Symbol:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of it is open or may still change."""
-        return not (self.minutes or self.retained or any(self.roll_up.settled) or any(self.issued))
+        return not (self.minutes or self.retained or self.untold or any(self.roll_up.settled) or any(self.issued))
 
     def is_awake(self, boundary: int) -> bool:
         """Whether anything of it may close or settle at a minute boundary."""
-        return bool(self.minutes or self.retained) or self.wakes_at <= boundary
+        return bool(self.minutes or self.retained or self.untold) or self.wakes_at <= boundary
 
     def sleep(self, chain: Chain, horizon_ms: int) -> None:
         """It has no minutes: nothing of it changes until the next of its longer bars ends, or settles."""
@@ -107,8 +110,8 @@ class Symbol:
     def reached(self, day: int) -> int | None:
         """The greatest cumulative volume observed on a day so far, as an integer of 1e-8; None: none known."""
         known = [units for m in self.all_minutes() if m.day == day and (units := m.cumulative_units()) is not None]
-        if self.base.day == day and self.base.reached is not None:
-            known.append(self.base.reached)
+        if self.base.day == day:
+            known += [units for units in (self.base.reached, self.base.shown) if units is not None]
         return max(known, default=None)
 
     def has_seen(self, day: int, apart_from: Minute) -> bool:
@@ -141,8 +144,11 @@ class Symbol:
         self.carry = carry
         return changed
 
-    def settle(self, chain: Chain, limit: int, ending: list[Ending]) -> None:
-        """What ends by `limit` changes no more. `ending`: the levels that end there, each with its newest such bar."""
+    def settle(self, chain: Chain, limit: int, ending: list[Ending], telling_since: int) -> None:
+        """What ends by `limit` changes no more. `ending`: the levels that end there, each with its newest such bar.
+
+        `telling_since`: of gaps that ended before, all has been told.
+        """
         retained = self.retained
         while retained:
             open_time = next(iter(retained))
@@ -152,8 +158,13 @@ class Symbol:
             self.is_changed = True
             assert minute.after is not None
             self.base = minute.after
+            if minute.moves:
+                self.untold += [move for move in minute.moves if not move.is_told]
             if minute.issued is not None:
                 self.roll_up.add(chain.minute, open_time, minute.bar_day, minute.issued)
+        if self.untold:
+            self.untold = [move for move in self.untold if not move.is_told and move.received >= telling_since]
+            self.is_changed = True
         for index, level, until in ending:
             if self.roll_up.settle(index, level, until):
                 self.is_changed = True
@@ -183,7 +194,7 @@ class Symbol:
 
     def residual(self, start: int, end: int, judge: Judge) -> int | None:
         """What the counter moved across an unheard stretch (1e-8), told once; None where nothing shows it."""
-        moves = []
+        moves = [move for move in self.untold if move.before < end and start < move.received]
         for minute in self.all_minutes():
             across = [move for move in minute.moves if move.before < end and start < move.received]
             if across:
