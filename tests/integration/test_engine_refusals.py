@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
+from aggregator.engine.app import TOPICS
 from aggregator.engine.clients import GROUP
 from candlewick_local.parts import RealParts
 from contracts import topics
@@ -76,6 +77,15 @@ def test_anew_as_the_refusal_says_the_log_is_folded_from_its_beginning(system: A
 def test_a_partition_count_that_changed(system: Aggregator) -> None:
     run_once(system)
     assert_refused(system, "partitions is 4, must be 8", partitions=8)
+
+
+def test_a_partition_count_that_was_raised_everywhere(system: Aggregator) -> None:
+    run_once(system)
+    admin = AdminClient({"bootstrap.servers": system.kafka})
+    raised = [NewPartitions(topic.name, 8) for topic in TOPICS if topic.partitions is None]
+    for future in admin.create_partitions(raised).values():
+        future.result(timeout=10)
+    assert_refused(system, "of a log of 4 partitions, and 8 are meant now", "make it 4 again", partitions=8)
 
 
 @pytest.mark.parametrize(("wrong", "why"), [("5m,1h", "1m must be among them"), ("1m,7m", "'7m' is not an interval")])

@@ -79,7 +79,7 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
         restore=restore,
         live=Live(live_producer, consumer, connection, settings.silence_ms / 1000),
         connection=connection,
-        rules=Rules(lateness_ms=settings.lateness_ms, intervals=settings.built),
+        rules=Rules(lateness_ms=settings.lateness_ms, intervals=settings.built, partitions=settings.kafka_partitions),
         ready=ready,
         turn=turn,
     )

@@ -62,9 +62,12 @@ def transactional_producer(settings: EngineSettings, on_error: Callable[[KafkaEr
 
 
 def reader(settings: EngineSettings, on_error: Callable[[KafkaError], None]) -> Config:
-    """Reads the changelog by itself, as a member of nothing, and tells where it ends."""
+    """Reads the changelog by itself, as a member of nothing, and tells at which offset the group is.
+
+    It has the group's name and never joins it: only who reads committed records is told stable offsets (KIP-447).
+    """
     return _common(settings, on_error) | {
-        "group.id": f"{GROUP}-state",
+        "group.id": GROUP,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",

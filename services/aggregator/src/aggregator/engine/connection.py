@@ -11,6 +11,8 @@ from chassis.probes import Readiness
 _log = logs.get("aggregator.engine.connection")
 
 _WITHOUT_ERRORS_S = 5.0
+_NETWORK = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
+"""That a broker is away is told by `away`."""
 
 
 class Connection:
@@ -21,6 +23,8 @@ class Connection:
         self._fatal: KafkaError | None = None
         self._erred_at = -_WITHOUT_ERRORS_S
         self._is_away = False
+        self._told = set[int]()
+        """Codes of errors that were logged since Kafka answered last."""
 
     @property
     def is_away(self) -> bool:
@@ -35,6 +39,9 @@ class Connection:
         """The consumer's `error_cb`: librdkafka mends everything by itself, except what it calls fatal."""
         self._erred_at = time.monotonic()
         self.on_fatal_error(error)
+        if error.code() not in self._told | _NETWORK:
+            self._told.add(error.code())
+            _log.warning("Kafka's client has an error", error=error.name(), cause=error.str())
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.away(error.str())
 
@@ -56,6 +63,7 @@ class Connection:
         self._ready.set(KAFKA, True)
         if self._is_away:
             _log.info("answers again", parts=[KAFKA])
+            self._told.clear()
         self._is_away = False
 
     def check(self) -> None:

@@ -55,8 +55,10 @@ class Live:
                 self._round.pop()
             else:
                 key, forming = found
-                self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed)
-                metrics.FORMING.inc()
+                if self._send(topics.FORMING.name, partition.number, key, wire.encode(forming), self._formed):
+                    metrics.FORMING.inc()
+                else:
+                    metrics.FORMING_LOST.inc()
             now = time.monotonic()
         self._form_at = began + _SHARE * (now - began)
         if not self._round:
@@ -76,10 +78,10 @@ class Live:
             if not self._is_at_end(partition):
                 continue
             mark = wire.Mark(run=ENGINE_RUN, through=clock.now_ms())
-            self._send(topics.TICKS.name, partition.number, topics.MARK_KEY, wire.encode(mark), None)
-            partition.marked_at = now
-            metrics.OWN_MARKS.inc()
-            _log.debug("marked a silent partition", partition=partition.number)
+            if self._send(topics.TICKS.name, partition.number, topics.MARK_KEY, wire.encode(mark), None):
+                partition.marked_at = now
+                metrics.OWN_MARKS.inc()
+                _log.debug("marked a silent partition", partition=partition.number)
 
     def _is_at_end(self, partition: Partition) -> bool:
         asked = TopicPartition(topics.TICKS.name, partition.number)
@@ -90,11 +92,13 @@ class Live:
             return False
         return bool(partition.position >= high)
 
-    def _send(self, topic: str, partition: int, key: bytes, value: bytes, on_delivery: Delivered | None) -> None:
+    def _send(self, topic: str, partition: int, key: bytes, value: bytes, on_delivery: Delivered | None) -> bool:
+        """Whether there was room for it."""
         try:
             self._producer.produce(topic, value, key, partition=partition, on_delivery=on_delivery)
         except BufferError:
-            metrics.FORMING_LOST.inc()
+            return False
+        return True
 
     def _formed(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:

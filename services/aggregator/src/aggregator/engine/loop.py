@@ -26,6 +26,7 @@ LOG = "the tick log"
 """The condition of readiness that the log has been taken up to about its end."""
 _BATCH = 500
 _CONSUME_WITHIN_S = 0.01
+_RESTORE_WITHIN_S = 0.001
 _COMMIT_EVERY_S = 1.0
 """While it catches up, the engine commits at most this often."""
 _COMMIT_SILENT_S = 10.0
@@ -100,7 +101,7 @@ class Engine:
             self._unplaced[restored.number] = self._go_on(restored)
         for partition in list(self._unplaced.values()):
             self._place(partition)
-        self._take(self._consumer.consume(_BATCH, 0 if self._restore.numbers else _CONSUME_WITHIN_S))
+        self._take(self._consumer.consume(_BATCH, _RESTORE_WITHIN_S if self._restore.numbers else _CONSUME_WITHIN_S))
         if self._transaction.pending and self._is_live:
             self._take(self._consumer.consume(_BATCH, 0))
         if self._is_due():
@@ -122,7 +123,7 @@ class Engine:
             raise Misconfigured(str(error)) from error
         if refused is not None:
             raise Misconfigured(str(refused)) from refused
-        return Partition(restored.number, fold, position, self._outputs, self._punctuality)
+        return Partition(restored.number, fold, position, self._outputs, self._punctuality, self._rules.partitions)
 
     def _place(self, partition: Partition) -> None:
         """Have the consumer begin at a partition's position.
@@ -159,12 +160,14 @@ class Engine:
         error = message.error()
         if error is not None and error.code() == KafkaError._PARTITION_EOF:
             if partition is not None and message.offset() == partition.position:
-                partition.lag = 0
+                partition.lag, partition.refused = 0, ""
         elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
             if partition is not None:
                 self._look_for(partition)
         elif error is not None:
             self._connection.on_error(error)
+            if partition is not None and message.partition() == partition.number:
+                partition.refused = str(error.str())
         return False
 
     def _look_for(self, partition: Partition) -> None:
@@ -224,6 +227,7 @@ class Engine:
         numbers = list(partitions)
         for number in numbers:
             del self._owned[number]
+            metrics.forget(number)
         if numbers:
             self._restore.begin(numbers)
 
@@ -255,8 +259,8 @@ class Engine:
         numbers = [partition.partition for partition in partitions]
         for number in numbers:
             self._unplaced.pop(number, None)
-            if self._owned.pop(number, None) is not None:
-                metrics.forget(number)
+            self._owned.pop(number, None)
+            metrics.forget(number)
         self._restore.drop(numbers)
         consumer.incremental_unassign(partitions)
         _log.info("partitions went", partitions=sorted(numbers), owned=self._numbers())
@@ -280,9 +284,12 @@ class Engine:
             metrics.OPEN_MINUTES.labels(number).set(partition.fold.open_minutes)
         restoring = sorted([*self._unplaced, *self._restore.numbers])
         behind = [partition.number for partition in self._owned.values() if not partition.is_live]
+        refused = [f"{number} ({partition.refused})" for number, partition in self._owned.items() if partition.refused]
         reason = "not yet a member of the group"
         if restoring:
             reason = f"reading the state of partitions {restoring}"
+        elif refused:
+            reason = f"Kafka refuses partitions {', '.join(refused)}"
         elif behind:
             reason = f"catching up on partitions {behind}"
         self._ready.set(LOG, self._has_joined and not behind and not restoring, reason)

@@ -46,8 +46,8 @@ def _made_by(message: Message) -> Callable[[Issue], Message]:
 class Partition:
     """What the engine knows of one partition whose state it has. Dropped when the partition goes."""
 
-    def __init__(
-        self, number: int, fold: PartitionFold, position: int, outputs: Outputs, punctuality: Punctuality
+    def __init__(  # noqa: PLR0917 - what a partition is made of
+        self, number: int, fold: PartitionFold, position: int, outputs: Outputs, punctuality: Punctuality, count: int
     ) -> None:
         self.number = number
         self.fold = fold
@@ -57,11 +57,14 @@ class Partition:
         """The next offset to take of whoever goes on from the state that was committed last."""
         self.lag: int | None = None
         """Records between the position and the end of the log; None until the end is known."""
+        self.refused = ""
+        """Why Kafka does not give its records, since it gave the last one."""
         self._end = position
         self.marked_at = time.monotonic()
         """When the last mark was taken, or the partition."""
         self._outputs = outputs
         self._punctuality = punctuality
+        self._count = count
         self._identities: dict[bytes, SymbolId] = {}
         self._beginnings = {topics.MARK_KEY: b"{"}
         """With what the value of a record must begin for its key to be that of its symbol."""
@@ -69,7 +72,7 @@ class Partition:
     @property
     def is_live(self) -> bool:
         """Whether the log has been taken up to about its end."""
-        return self.lag is not None and self.lag <= _LIVE_WITHIN
+        return self.lag is not None and self.lag <= _LIVE_WITHIN and not self.refused
 
     def reach(self, end: int) -> None:
         """The log ends at this offset, as the last fetch told; -1001 if there was none yet."""
@@ -80,6 +83,7 @@ class Partition:
     def take(self, messages: Sequence[Message]) -> None:
         """Fold the next records of the log, from the position on, and put out what they issue."""
         first = int(messages[0].offset() or 0)
+        self.refused = ""
         if first < self.position:
             messages = [message for message in messages if int(message.offset() or 0) >= self.position]
         if messages:
@@ -156,6 +160,8 @@ class Partition:
         identity = SymbolId.of_key(key)
         if identity.key != key:
             raise BadData("the key is not EXCHANGE:SYMBOL in upper case", kind="invalid_symbol")
+        if topics.partition_of(key, self._count) != self.number:
+            raise BadData("the key belongs into another partition: murmur2 of the key tells which", kind="misplaced")
         self._identities[key] = identity
         self._beginnings[key] = b'{"exchange":"%s","symbol":"%s",' % (
             identity.exchange.encode(),

@@ -97,10 +97,13 @@ class Restore:
                 if reading.end is None:
                     self._ask_for_ends(number, reading)
                 if reading.end is not None and reading.reached >= reading.end:
-                    done.append(Restored(number, reading.records, self._position(number), reading.beginning))
+                    position = self._position(self._reader, number)
+                    done.append(Restored(number, reading.records, position, reading.beginning))
             except KafkaException as error:
                 self._connection.on_error(error.args[0])
-                reading.ask_at = time.monotonic() + _AGAIN_AFTER_S
+                for other in self._readings.values():
+                    other.ask_at = time.monotonic() + _AGAIN_AFTER_S
+                break
         for restored in done:
             seconds = now - self._readings.pop(restored.number).began
             metrics.RESTORE.observe(seconds)
@@ -150,8 +153,8 @@ class Restore:
         reading.beginning, _ = self._member.get_watermark_offsets(log, timeout=_ANSWER_WITHIN_S, cached=False)
         _, reading.end = self._member.get_watermark_offsets(state, timeout=_ANSWER_WITHIN_S, cached=False)
 
-    def _position(self, number: int) -> int | None:
-        (answer,) = self._member.committed([TopicPartition(topics.TICKS.name, number)], timeout=_ANSWER_WITHIN_S)
+    def _position(self, reader: Consumer, number: int) -> int | None:
+        (answer,) = reader.committed([TopicPartition(topics.TICKS.name, number)], timeout=_ANSWER_WITHIN_S)
         if answer.error is not None:
             raise KafkaException(answer.error)
         return answer.offset if answer.offset >= 0 else None

@@ -149,8 +149,12 @@ class Transaction:
                 return
 
     def _abort_for(self, error: KafkaError, call: str) -> Exception:
-        """What to raise for an error: `Aborted` once it is, unless aborting does not help."""
-        if error.fatal() or not error.txn_requires_abort():
+        """What to raise for an error: `Aborted` once it is, unless aborting does not help.
+
+        A producer whose transaction has failed by itself refuses records for its state, and does not say why.
+        """
+        has_failed = error.code() == KafkaError._STATE and self._is_open
+        if error.fatal() or not (error.txn_requires_abort() or has_failed):
             refused: Exception = KafkaException(error)
             return refused
         _log.warning("transaction failed", call=call, cause=error.str())
