@@ -68,6 +68,8 @@ def test_bad_records_become_dead_letters_with_cause_and_position_and_work_goes_o
     bad.raw(name, wire.encode(tick(T0 + 1, 5.0, symbol="SIM:OTHER")))
     bad.raw(name, wire.encode(future))
     bad.entries.append(Entry(partition, b"!", b"[]"))
+    elsewhere = next(s for s in symbols_named("away", 20) if partition_of(key(s), PARTITIONS) != partition)
+    bad.entries.append(Entry(partition, key(elsewhere), wire.encode(tick(T0 + 2, 5.0, symbol=elsewhere))))
     half = len(good.entries) // 2
     write(system.kafka, topics.TICKS.name, [*good.entries[:half], *bad.entries, *good.entries[half:]])
     engine = system.engine().wait_ready()
@@ -79,7 +81,7 @@ def test_bad_records_become_dead_letters_with_cause_and_position_and_work_goes_o
     assert [letter.value() for letter in letters] == [entry.value for entry in bad.entries]
     assert [(int(h["partition"]), int(h["offset"])) for h in headers] == [stood[entry.value] for entry in bad.entries]
     assert [h["kind"] for h in headers] == [
-        *("undecodable", "undecodable", "undecodable", "key_mismatch", "future", "undecodable"),
+        *("undecodable", "undecodable", "undecodable", "key_mismatch", "future", "undecodable", "misplaced"),
     ]
     assert "in the future" in headers[4]["cause"]
     assert all(h["topic"] == topics.TICKS.name and h["cause"] for h in headers)

@@ -16,10 +16,10 @@ from contracts import topics, wire
 from contracts.bars import Origin
 from contracts.intervals import MINUTE
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
-from tests.support.logs import calm_log, entry_of, symbols_named
+from tests.support.logs import Entry, calm_log, entry_of, symbols_named
 from tests.support.oracle import fold_topic
 from tests.support.processes import until
-from tests.support.records import T0
+from tests.support.records import T0, tick
 from tests.support.topics import read_all, write
 
 MINUTES = 30
@@ -29,6 +29,9 @@ MINUTES = 30
 def system(local_parts: RealParts, database: str, tmp_path: Path) -> Iterator[Aggregator]:
     with aggregator(local_parts, database, tmp_path) as running:
         log = calm_log(symbols_named("replayed", 6), minutes=MINUTES)
+        lost = wire.encode(tick(T0 + 2 * MINUTE, 5.0, symbol="SIM:MISPLACED"))
+        elsewhere = (topics.partition_of(b"SIM:MISPLACED", PARTITIONS) + 1) % PARTITIONS
+        log.entries.insert(len(log.entries) // 10, Entry(elsewhere, b"SIM:MISPLACED", lost))
         write(running.kafka, topics.TICKS.name, log.entries)
         engine = running.engine().wait_ready()
         wanted = sum(map(len, fold_topic(running.kafka, PARTITIONS).published().values()))

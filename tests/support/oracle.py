@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from confluent_kafka import Message
 
@@ -11,7 +12,7 @@ from aggregator.core.rules import Rules
 from contracts import wire
 from contracts.bars import Bar, winner
 from contracts.documents import ohlcv_id
-from contracts.topics import MARK_KEY, TICKS
+from contracts.topics import MARK_KEY, TICKS, partition_of
 from tests.support.naive import Label, Last, naive
 from tests.support.tick_logs import Log
 from tests.support.topics import read_all
@@ -48,6 +49,9 @@ class Folded:
         }
 
 
+place_of = cache(partition_of)
+
+
 def fold_topic(bootstrap: str, partitions: int, rules: Rules | None = None) -> Folded:
     """Fold all of `market.ticks` as a real Kafka holds it; undecodable records are passed over."""
     return fold_messages(read_all(bootstrap, TICKS.name), partitions, rules)
@@ -68,7 +72,7 @@ def fold_messages(messages: Iterable[Message], partitions: int, rules: Rules | N
             tick = wire.decode_tick(value)
         except wire.UNDECODABLE:
             continue
-        if name == f"{tick.exchange}:{tick.symbol}".encode():
+        if name == f"{tick.exchange}:{tick.symbol}".encode() and place_of(name, partitions) == message.partition():
             fold.tick(name, tick, timestamp)
     return Folded({partition: fold.take() for partition, fold in folds.items()})
 

@@ -78,6 +78,8 @@ def test_bytes_that_are_no_record_are_bad_data_with_a_cause(raw: bytes) -> None:
     [
         b'{"kind":"tick","run":1,"through":1}',
         b'{"run":1,"through":1,"changes":[{"symbol":"*","state":"sleepy","at":1}]}',
+        b'{"run":1,"through":1,"changes":[{"symbol":"foo bar","state":"heard","at":1}]}',
+        b'{"run":1180591620717411303424,"through":1}',
     ],
 )
 def test_what_is_no_mark_is_refused_by_both_twins(raw: bytes) -> None:

@@ -155,6 +155,9 @@ def _folded(reader: TopicReader, rules: Rules, within: Range) -> tuple[list[wire
                 symbol = f"{tick.exchange}:{tick.symbol}"
                 if key != symbol.encode():
                     continue
+                place = delays[symbol][0] if symbol in delays else topics.partition_of(key, len(beginnings))
+                if place != number:
+                    continue
                 delays[symbol] = (number, max(delays.get(symbol, (number, 0))[1], tick.delay * 1000))
                 fold.tick(key, tick, timestamp)
         except wire.UNDECODABLE:
