@@ -448,8 +448,14 @@ class PartitionFold:
             if boundary > limit:
                 continue
             members = [symbol for symbol in self._sorted if symbol.delay_ms == delay_ms]
+            asleep_until = boundary
             while boundary <= limit:
-                self._pass([member for member in members if member.is_awake(boundary)], delay_ms, boundary)
+                awake = []
+                if boundary >= asleep_until:
+                    awake = [member for member in members if member.is_awake(boundary)]
+                    if not awake:
+                        asleep_until = min([member.wakes_at for member in members], default=NEVER)
+                self._pass(awake, delay_ms, boundary)
                 if boundary % DAY == 0:
                     members = self._forget(members, boundary)
                 boundary += MINUTE
