@@ -81,6 +81,18 @@ def test_a_wrong_bar_is_told_and_put_right_and_a_settled_one_stands(system: Aggr
     assert replay(system, "--publish") == (0, []), "the provider's word stands"
 
 
+def test_what_is_no_bar_is_passed_over_and_counted(system: Aggregator) -> None:
+    bar = bars_of(system)[0]
+    elsewhere = msgspec.structs.replace(bar, close=bar.close + 1, revision=1)
+    write(
+        system.kafka, topics.BARS.name, [Entry(0, b"SIM:POISON", b"{"), Entry(0, b"SIM:OTHER", wire.encode(elsewhere))]
+    )
+    ran = replaying(system, T0, T0 + MINUTES * MINUTE)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (warning,) = [json.loads(line) for line in ran.stdout.splitlines() if "passed over" in line]
+    assert (warning["level"], warning["records"]) == ("warning", 2)
+
+
 def test_what_may_still_be_corrected_is_left_out_and_what_is_not_in_the_log_is_told(system: Aggregator) -> None:
     last = max((bar for bar in bars_of(system) if bar.interval == "1m"), key=lambda bar: bar.open_time)
     publish(system, msgspec.structs.replace(last, close=last.close + 1, revision=1))

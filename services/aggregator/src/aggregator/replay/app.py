@@ -3,14 +3,14 @@
 import logging
 import sys
 from argparse import ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import msgspec
 from confluent_kafka import Producer
 
-from aggregator.core.comparison import Compared, Difference, Range, compare, last_bars
+from aggregator.core.comparison import Compared, Difference, Range, compare, label_of, last_bars
 from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
 from aggregator.replay.log import TopicReader
@@ -107,14 +107,7 @@ def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked
     rules = Rules(lateness_ms=settings.lateness_ms, intervals=settings.built)
     within = Range(asked.start, asked.end)
     folded, certain = _folded(reader, rules, within)
-    built = {interval.value for interval in rules.intervals}
-    published = last_bars(
-        bar
-        for message in reader.read(topics.BARS)
-        if message.key() is not None
-        for bar in [wire.decode_bar(message.value() or b"")]
-        if within.holds(bar) and bar.interval in built
-    )
+    published = last_bars(_published(reader, rules, within))
     all_bars = last_bars(folded)
     bars = {label: bar for label, bar in all_bars.items() if bar.close_time <= certain[label[0]]}
     known = {label: bar for label, bar in published.items() if bar.close_time <= certain.get(label[0], within.end)}
@@ -167,6 +160,27 @@ def _folded(reader: TopicReader, rules: Rules, within: Range) -> tuple[list[wire
             bars += [record for record in found if isinstance(record, wire.Bar) and within.holds(record)]
     waits = rules.lateness_ms + rules.horizon_ms
     return bars, {symbol: folds[number].clock - delay - waits for symbol, (number, delay) in delays.items()}
+
+
+def _published(reader: TopicReader, rules: Rules, within: Range) -> Iterator[wire.Bar]:
+    """Every bar of the range in market.bars; what a sink would put aside is counted and passed over."""
+    built = {interval.value for interval in rules.intervals}
+    unreadable = 0
+    for message in reader.read(topics.BARS):
+        key, value = message.key(), message.value()
+        if key is None:
+            continue
+        try:
+            bar = wire.decode_bar(value or b"")
+        except wire.UNDECODABLE:
+            unreadable += 1
+            continue
+        if key != label_of(bar)[0].encode():
+            unreadable += 1
+        elif within.holds(bar) and bar.interval in built:
+            yield bar
+    if unreadable:
+        _log.warning("records were passed over that are no bars", topic=topics.BARS.name, records=unreadable)
 
 
 def _tell(compared: Compared, left_out: int) -> None:
