@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
+from aggregator.engine.clients import GROUP
 from candlewick_local.parts import KAFKA, RealParts
 from contracts import topics
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
@@ -54,6 +55,29 @@ def test_an_engine_that_is_killed_midway_is_replaced_without_a_record_lost_or_do
     first.kill()
     assert size(system.published()) < size(fold_topic(system.kafka, PARTITIONS).published()), "it was midway"
     system.engine().wait_ready()
+    assert_is_the_fold(system)
+
+
+def test_a_position_in_an_open_transaction_is_waited_for(system: Aggregator) -> None:
+    log = calm_log(symbols_named("uncertain", 5), minutes=4).entries
+    half = len(log) // 2
+    write(system.kafka, topics.TICKS.name, log[:half])
+    first = system.engine().wait_ready()
+    until(lambda: size(system.published()), "some bars are out", process=first)
+    assert first.stop() == 0
+    another = Producer({"bootstrap.servers": system.kafka, "transactional.id": "another"})
+    outsider = Consumer({"bootstrap.servers": system.kafka, "group.id": GROUP})
+    another.init_transactions(30)
+    another.begin_transaction()
+    moved = [TopicPartition(topics.TICKS.name, number, 1) for number in range(PARTITIONS)]
+    another.send_offsets_to_transaction(moved, outsider.consumer_group_metadata(), 30)
+    second = system.engine()
+    until(lambda: "not told yet" in second.log, "it asks again", process=second)
+    assert "state read" not in second.log
+    another.abort_transaction(30)
+    outsider.close()
+    second.wait_ready()
+    write(system.kafka, topics.TICKS.name, log[half:])
     assert_is_the_fold(system)
 
 

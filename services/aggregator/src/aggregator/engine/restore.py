@@ -42,6 +42,8 @@ class _Reading:
     beginning: int = 0
     reached: int = 0
     ask_at: float = 0.0
+    is_told: bool = False
+    """Whether it was logged that Kafka does not tell an end or the position yet."""
 
 
 class Restore:
@@ -101,6 +103,9 @@ class Restore:
                     done.append(Restored(number, reading.records, position, reading.beginning))
             except KafkaException as error:
                 self._connection.on_error(error.args[0])
+                if not reading.is_told:
+                    _log.info("not told yet", partition=number, asked="ends and position", cause=error.args[0].str())
+                    reading.is_told = True
                 for other in self._readings.values():
                     other.ask_at = time.monotonic() + _AGAIN_AFTER_S
                 break
