@@ -216,6 +216,17 @@ def test_a_day_high_that_an_earlier_price_explains_is_not_the_minutes() -> None:
     assert [bar.high for bar in bars_of(issues)] == [14.0, 10.2]
 
 
+def test_a_day_low_that_an_earlier_price_explains_is_not_the_minutes() -> None:
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 8.0, 11.0, day_low=9.5),
+        tick(T0 + MINUTE, 10.0, 12.0, day_low=9.5),
+        tick(T0 + MINUTE + 5_000, 10.2, 13.0, day_low=8.0),
+        mark(T0 + 3 * MINUTE),
+    )
+    assert [bar.low for bar in bars_of(issues)] == [8.0, 10.0]
+
+
 def test_the_day_high_of_the_first_observation_is_no_news() -> None:
     issues = fold_of(*start(), tick(T0 + 1_000, 10.0, 11.0, day_high=99.0), mark(T0 + 2 * MINUTE))
     assert [bar.high for bar in bars_of(issues)] == [10.0]
