@@ -227,6 +227,19 @@ def test_a_day_low_that_an_earlier_price_explains_is_not_the_minutes() -> None:
     assert [bar.low for bar in bars_of(issues)] == [8.0, 10.0]
 
 
+def test_after_a_day_turned_in_a_minute_the_new_days_extremes_count_from_its_first_observation() -> None:
+    next_day = T0 + DAY
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 10.0, 11.0, day_high=12.0, day_low=8.0),
+        tick(T0 + 2_000, 10.1, 1.0, day_high=10.1, day_low=10.1, trading_day=next_day),
+        tick(T0 + 3_000, 10.2, 2.0, day_high=11.0, day_low=9.5, trading_day=next_day),
+        mark(T0 + 2 * MINUTE),
+    )
+    (bar,) = bars_of(issues)
+    assert (bar.high, bar.low) == (11.0, 9.5)
+
+
 def test_the_day_high_of_the_first_observation_is_no_news() -> None:
     issues = fold_of(*start(), tick(T0 + 1_000, 10.0, 11.0, day_high=99.0), mark(T0 + 2 * MINUTE))
     assert [bar.high for bar in bars_of(issues)] == [10.0]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import msgspec
 from confluent_kafka import Producer
 
-from aggregator.core.comparison import Compared, Difference, Range, compare, label_of, last_bars
-from aggregator.core.fold import PartitionFold
+from aggregator.core.comparison import Compared, Difference, Range, label_of
+from aggregator.core.refold import NotRetainedError, Refold
 from aggregator.core.rules import Rules
 from aggregator.replay.log import TopicReader
 from aggregator.settings import ReplaySettings
@@ -22,7 +22,7 @@ from chassis.stop import Stopped, ThreadStop
 from contracts import topics, wire
 from contracts.bars import Origin
 from contracts.errors import Unavailable
-from contracts.intervals import DAY
+from contracts.intervals import Interval
 
 DIFFERENT = 3
 """The exit code that says that bars differ."""
@@ -32,7 +32,8 @@ REASON = "replay"
 ABOUT = """Folds the tick log again and compares what it comes to with what was published, for every bar that lies
 wholly in the range: nothing to say and exit code 0, a line for each bar that differs and exit code 3, or exit code 4 if
 there was no bar to compare. With --publish it issues what differs, as a revision whose number is the present time in
-milliseconds. Bars that late ticks may still correct are left out, and bars that the provider settled stand. TIME is a
+milliseconds. It reads the whole retained log. Bars that are not certain are left out: late ticks may still correct
+them, engines are not past them, or records they depend on were deleted. Bars that the provider settled stand. TIME is a
 date or RFC 3339, such as 2026-11-23T00:00Z, in UTC unless it says otherwise, or epoch milliseconds, such as the
 open_time of a bar. LATENESS_MS and INTERVALS must be the engines'."""
 PROGRAM = Program(
@@ -106,71 +107,41 @@ def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked
     resources.callback(reader.close)
     rules = Rules(lateness_ms=settings.lateness_ms, intervals=settings.built)
     within = Range(asked.start, asked.end)
-    folded, certain = _folded(reader, rules, within)
-    published = last_bars(_published(reader, rules, within))
-    all_bars = last_bars(folded)
-    bars = {label: bar for label, bar in all_bars.items() if bar.close_time <= certain[label[0]]}
-    known = {label: bar for label, bar in published.items() if bar.close_time <= certain.get(label[0], within.end)}
-    compared = compare(known, bars)
-    _tell(compared, len(all_bars) - len(bars))
+    refold = _folded(reader, rules, within)
+    compared, left_out = refold.compared(_published(reader, rules, within, refold))
+    _tell(compared, left_out)
     if asked.publish:
         partitions = len(reader.beginnings(topics.BARS))
         _publish(settings, partitions, [d for d in compared.differences if d.folded is not None], turn)
     return compared
 
 
-def _folded(reader: TopicReader, rules: Rules, within: Range) -> tuple[list[wire.Bar], dict[str, int]]:
-    """The bars of the range, and up to which close time those of each symbol change no more.
-
-    What was heard is told by all marks that are retained; ticks count from the trading day before on.
-    """
-    warm_from = within.start - 2 * DAY
-    beginnings = reader.beginnings(topics.TICKS)
-    folds = {number: PartitionFold(rules) for number in beginnings}
-    bars: list[wire.Bar] = []
-    delays: dict[str, tuple[int, int]] = {}
-    for message in reader.read(topics.TICKS):
-        key, value, number = message.key(), message.value(), int(message.partition() or 0)
-        timestamp, fold = message.timestamp()[1], folds[number]
-        if key is None or value is None:
-            continue
-        try:
-            if key.startswith(topics.MARK_KEY):
-                mark = wire.decode_mark(value)
-                if not fold.clock and beginnings[number] > 0 and mark.through > within.start - DAY:
-                    raise Misconfigured(
-                        f"the log is retained from {_told(mark.through)} on, and a replay needs a day before --from: "
-                        f"take --from {_told(mark.through + DAY)} or later"
-                    )
-                fold.mark(mark, timestamp)
-            elif timestamp >= warm_from:
-                tick = wire.decode_tick(value)
-                symbol = f"{tick.exchange}:{tick.symbol}"
-                if key != symbol.encode():
-                    continue
-                place = delays[symbol][0] if symbol in delays else topics.partition_of(key, len(beginnings))
-                if place != number:
-                    continue
-                delays[symbol] = (number, max(delays.get(symbol, (number, 0))[1], tick.delay * 1000))
-                fold.tick(key, tick, timestamp)
-        except wire.UNDECODABLE:
-            continue
-        if fold.issues:
-            found = (issue.record for issue in fold.take())
-            bars += [record for record in found if isinstance(record, wire.Bar) and within.holds(record)]
-    waits = rules.lateness_ms + rules.horizon_ms
-    return bars, {symbol: folds[number].clock - delay - waits for symbol, (number, delay) in delays.items()}
+def _folded(reader: TopicReader, rules: Rules, within: Range) -> Refold:
+    """The whole retained log folded: a trading day may begin, and a symbol rest, for days before a range."""
+    refold = Refold(rules, within, reader.beginnings(topics.TICKS))
+    try:
+        for message in reader.read(topics.TICKS):
+            key, value = message.key(), message.value()
+            if key is not None and value is not None:
+                refold.take(int(message.partition() or 0), key, value, message.timestamp()[1])
+    except NotRetainedError as error:
+        raise Misconfigured(
+            f"the log is retained from {_told(error.retained_from)} on, and a replay needs a day before --from: "
+            f"take --from {_told(error.needed)} or later"
+        ) from error
+    return refold
 
 
-def _published(reader: TopicReader, rules: Rules, within: Range) -> Iterator[wire.Bar]:
+def _published(reader: TopicReader, rules: Rules, within: Range, refold: Refold) -> Iterator[wire.Bar]:
     """Every bar of the range in market.bars; what a sink would put aside is counted and passed over."""
     built = {interval.value for interval in rules.intervals}
     unreadable = 0
     for message in reader.read(topics.BARS):
         key, value = message.key(), message.value()
-        if key is None:
-            continue
         try:
+            if key is None:
+                refold.passed(int(message.partition() or 0), wire.decode_interval_complete(value or b""))
+                continue
             bar = wire.decode_bar(value or b"")
         except wire.UNDECODABLE:
             unreadable += 1
@@ -194,10 +165,13 @@ def _tell(compared: Compared, left_out: int) -> None:
         bars=compared.bars,
         differences=len(compared.differences),
         settled_bars_that_stand=compared.settled,
-        left_out_as_ticks_may_correct_them=left_out,
+        left_out_as_not_certain=left_out,
     )
     if not compared.bars:
-        _log.warning("nothing was compared: in this range there is no bar that late ticks cannot correct any more")
+        _log.warning(
+            "nothing was compared: in this range there is no bar that is certain, for late ticks may still correct it, "
+            "engines are not past it, or the log does not hold all that it depends on"
+        )
 
 
 def _publish(
@@ -216,7 +190,7 @@ def _publish(
         }
     )
     revision = clock.now_ms()
-    for difference in differences:
+    for difference in sorted(differences, key=_place):
         assert difference.folded is not None
         bar = msgspec.structs.replace(difference.folded, revision=revision, reason=REASON)
         key = difference.label[0].encode()
@@ -239,6 +213,13 @@ def _publish(
     if failures:
         raise Unavailable("Kafka", f"{len(failures)} bars were not acknowledged: {failures[0]}; run the replay again")
     _log.info("published", bars=len(differences), revision=revision, origin=Origin.TICKS.value)
+
+
+def _place(difference: Difference) -> tuple[str, int, int]:
+    """Symbol by symbol, in time order, and of one boundary from 1m to 1M."""
+    assert difference.folded is not None
+    symbol, interval, _ = difference.label
+    return symbol, difference.folded.close_time, list(Interval).index(Interval(interval))
 
 
 def _told(at: int) -> str:
