@@ -72,7 +72,20 @@ def test_a_sink_started_before_mongodb_waits_and_can_be_stopped(system: Aggregat
     waiting.wait_ready()
 
 
-@pytest.mark.parametrize(("go", "come"), [(RealParts.kill, RealParts.start), (RealParts.pause, RealParts.resume)])
+def refuse_writes(parts: RealParts, _part: str) -> None:
+    with Redis.from_url(parts.redis) as client:
+        client.config_set("min-replicas-to-write", 1)
+
+
+def allow_writes(parts: RealParts, _part: str) -> None:
+    with Redis.from_url(parts.redis) as client:
+        client.config_set("min-replicas-to-write", 0)
+
+
+@pytest.mark.parametrize(
+    ("go", "come"),
+    [(RealParts.kill, RealParts.start), (RealParts.pause, RealParts.resume), (refuse_writes, allow_writes)],
+)
 def test_while_redis_is_away_bars_are_stored_and_stale_answers_are_dropped_when_it_is_back(
     system: Aggregator, go: Act, come: Act
 ) -> None:

@@ -1,5 +1,6 @@
 """Redis through redis-py: a client whose waits are bounded, its errors by answer, and work that may fail."""
 
+import re
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,6 +15,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import (
@@ -35,6 +37,10 @@ REDIS = "Redis"
 
 CACHE_FAILURES = Counter("redis_failures_total", "Uses of Redis that were given up: it was away, or refused")
 
+_PASSING = re.compile(r"(^|error: )\W*(MISCONF|NOREPLICAS|BUSY|UNKILLABLE|CLUSTERDOWN|EXECABORT) ")
+"""Refusals that pass without the command being another: a disk that is full, replicas that are away, a long script. In
+a pipeline, redis-py tells which command it was before the server's words."""
+
 _log = logs.get("chassis.redis")
 
 
@@ -54,7 +60,7 @@ def client(settings: RedisSettings, name: str) -> Redis:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn what a server that is away, loading or full causes into `Unavailable`; let bugs through."""
+    """Turn what a server that is away, loading, full or not allowed to write causes into `Unavailable`."""
     try:
         yield
     except (
@@ -67,7 +73,15 @@ def redis_errors() -> Iterator[None]:
         TryAgainError,
         OSError,
     ) as error:
-        raise Unavailable(REDIS, SECRETS.text(f"{type(error).__name__} {error}")[:300]) from error
+        raise _unavailable(error) from error
+    except ResponseError as error:
+        if _PASSING.search(str(error)) is None:
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(REDIS, SECRETS.text(f"{type(error).__name__} {error}")[:300])
 
 
 class BestEffort:
