@@ -7,6 +7,7 @@ import time
 from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
 from contracts import wire
+from contracts.intervals import DAY
 from contracts.topics import MARK_KEY
 from tests.bench.figure import Bench, Figure
 from tests.support.records import T0, mark, tick
@@ -15,6 +16,9 @@ SYMBOLS = 200
 TICKS = 1_000_000
 FETCH = 500
 RUNS = 5
+QUIET = 2_500
+"""Symbols of one of four partitions, of 10,000 altogether."""
+MONTH = 30 * DAY
 
 Raw = list[tuple[bytes, bytes, int]]
 
@@ -74,4 +78,27 @@ def fold_rate() -> Figure:
     )
 
 
-BENCHES: list[Bench] = [fold_rate]
+def seconds_after_a_month() -> float:
+    """CPU seconds for a mark that comes a month after the one before, of symbols that have some open minutes."""
+    fold = PartitionFold(Rules())
+    for key, value, timestamp in backlog(QUIET, QUIET * 90):
+        record = wire.decode_mark(value) if key == MARK_KEY else wire.decode_tick(value)
+        fold.feed([(key, record, timestamp)])
+    fold.take()
+    begun = time.thread_time()
+    fold.mark(mark(T0 + MONTH), T0 + MONTH)
+    return time.thread_time() - begun
+
+
+def month_of_silence() -> Figure:
+    """A partition of a stack that was stopped for a month: until its first mark has passed every boundary."""
+    return Figure(
+        name="core.month_of_silence",
+        samples=[seconds_after_a_month() for _ in range(RUNS)],
+        unit="s",
+        bound=10,
+        at_least=False,
+    )
+
+
+BENCHES: list[Bench] = [fold_rate, month_of_silence]

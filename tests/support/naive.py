@@ -64,12 +64,14 @@ def naive(log: Log, *, lateness_ms: int, horizon_ms: int, max_skew_ms: int, max_
     seen: dict[str, list[Seen]] = defaultdict(list)
     delays: dict[str, int] = {}
     floors: dict[str, int] = {}
+    closed: dict[str, list[tuple[int, int]]] = defaultdict(list)
     late = []
     for place, (_, record, timestamp) in enumerate(records):
         if isinstance(record, wire.Mark):
             clock = hearing.apply(record, timestamp)
             for name, delay in delays.items():
                 floors[name] = max(floors[name], _aligned(clock - lateness_ms - delay))
+                closed[name].append((place, floors[name]))
             continue
         if record.event_time - max(timestamp, hearing.clock) > max_skew_ms:
             continue
@@ -87,7 +89,7 @@ def naive(log: Log, *, lateness_ms: int, horizon_ms: int, max_skew_ms: int, max_
     bars: dict[Label, Last] = {}
     for name, observed in seen.items():
         parts: dict[tuple[str, int], list[Last]] = defaultdict(list)
-        for minute, day, values in _minutes(name, observed, hearing):
+        for minute, day, values in _minutes(name, observed, hearing, closed[name]):
             for interval in Interval:
                 parts[interval.value, interval.open_time(minute, day)].append(values)
         for (interval_name, label), values_in_order in parts.items():
@@ -96,8 +98,14 @@ def naive(log: Log, *, lateness_ms: int, horizon_ms: int, max_skew_ms: int, max_
     return Naive(bars, late)
 
 
-def _minutes(name: str, observed: list[Seen], hearing: Hearing) -> Iterable[tuple[int, int, Last]]:
-    """The minutes of a symbol that have ticks, in time order: open time, trading day, values."""
+def _minutes(
+    name: str, observed: list[Seen], hearing: Hearing, closed: list[tuple[int, int]]
+) -> Iterable[tuple[int, int, Last]]:
+    """The minutes of a symbol that have ticks, in time order: open time, trading day, values.
+
+    `closed`: the places of marks, and up to when each closes minutes. A minute's day is that of what came before the
+    mark that issues it first: a bar cannot leave its daily bar again.
+    """
     residuals = _residuals(name, observed, hearing)
     by_minute: dict[int, list[Seen]] = defaultdict(list)
     for one in observed:
@@ -126,7 +134,10 @@ def _minutes(name: str, observed: list[Seen], hearing: Hearing) -> Iterable[tupl
             volume, reached, residual = volume + max(0, top - reached - residual), top, 0
         high, low = _extremes(group, ticks, turned, minute, extremes[turned])
         extremes[turned] += [high, low]
-        label = turned if turned - 10 * DAY <= minute < turned + DAY else minute - minute % DAY
+        came = min(one.place for one in ticks)
+        issued = min((place for place, until in closed if place > came and until > minute), default=None)
+        label = max(one.tick.trading_day for one in group if issued is None or one.place < issued)
+        label = label if label - 10 * DAY <= minute < label + DAY else minute - minute % DAY
         yield minute, label, Last(
             ticks[0].tick.price, high, low, ticks[-1].tick.price, None if volume is None else volume_of(volume),
             len(ticks), min(t.tick.event_time for t in ticks), max(t.tick.event_time for t in ticks),

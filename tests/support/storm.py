@@ -1,5 +1,6 @@
 """A storm over the aggregator: a drawn log at some speed, faults drawn by a seed, and the verdict of three oracles."""
 
+import json
 import random
 import threading
 import time
@@ -74,7 +75,7 @@ class Feed(threading.Thread):
 class Storm:
     """Engines, sinks and parts, and what happens to them.
 
-    `happened` counts the faults, `ended` the exit codes of engines that gave up by themselves.
+    `happened` counts the faults, `ended` why engines gave up by themselves: the last error that they logged.
     """
 
     system: Aggregator
@@ -86,7 +87,7 @@ class Storm:
     sinks: dict[str, Process] = field(default_factory=dict)
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
-    ended: Counter[int] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
     are_broker_faults_left: int = 2
 
     def rage(self) -> None:
@@ -94,7 +95,13 @@ class Storm:
         rnd = random.Random(self.seed)
         minutes = max(2, int(self.seconds * self.speed / 60))
         logs = {
-            partition: drawn_log(self.seed * 100 + partition, minutes, start=YEAR_END, names=names_in(partition))
+            partition: drawn_log(
+                self.seed * 100 + partition,
+                minutes,
+                start=YEAR_END,
+                names=names_in(partition),
+                is_odd=self.seed % 3 == 0,
+            )
             for partition in range(PARTITIONS)
         }
         for log in logs.values():
@@ -185,7 +192,8 @@ class Storm:
             act()
         for name, engine in list(self.engines.items()):
             if engine.exit_code is not None:
-                self.ended[engine.exit_code] += 1
+                assert engine.exit_code == 1, engine.log
+                self.ended[last_error(engine.log)] += 1
                 self._start_engine(name)
 
     def _any_engine(self, rnd: random.Random) -> str | None:
@@ -295,3 +303,14 @@ def _compress_end(log: Log, minutes: int) -> None:
     for place, (key, record, timestamp) in enumerate(log):
         if timestamp > end:
             log[place] = (key, record, end)
+
+
+def last_error(log: str) -> str:
+    """The message and the cause of the last error in a log of JSON lines."""
+    lines = [line for line in log.splitlines() if line.startswith("{") and line.endswith("}")]
+    errors = [line for line in map(json.loads, lines) if line.get("level") == "error"]
+    if not errors:
+        return "nothing was said"
+    last = errors[-1]
+    cause = last.get("cause") or last.get("call") or str(last.get("exception", "")).strip().rpartition("\n")[2]
+    return f"{last['message']}: {cause}"

@@ -240,6 +240,46 @@ def test_after_a_day_turned_in_a_minute_the_new_days_extremes_count_from_its_fir
     assert (bar.high, bar.low) == (11.0, 9.5)
 
 
+def test_after_a_day_turned_in_a_minute_without_volume_too() -> None:
+    next_day = T0 + DAY
+    issues = fold_of(
+        *start(None),
+        tick(T0 + 1_000, 10.0, day_low=8.0),
+        tick(T0 + 2_000, 10.1, day_low=10.1, trading_day=next_day),
+        tick(T0 + 3_000, 10.2, day_low=9.5, trading_day=next_day),
+        mark(T0 + 2 * MINUTE),
+    )
+    assert [bar.low for bar in bars_of(issues)] == [9.5]
+
+
+def test_after_a_day_turned_a_straggler_of_the_day_before_hides_no_extreme() -> None:
+    next_day = T0 + DAY
+    issues = fold_of(
+        *start(),
+        tick(T0 + 2_000, 10.1, 1.0, day_low=10.1, trading_day=next_day),
+        tick(T0 + 3_000, 10.2, 2.0, day_low=9.5, trading_day=next_day),
+        tick(T0 + 4_000, 10.3, 12.0, day_low=8.0),
+        tick(T0 + 1_000, 10.4, 11.0, day_low=8.0),
+        mark(T0 + 2 * MINUTE),
+    )
+    assert [(bar.low, bar.close, bar.tick_count) for bar in bars_of(issues)] == [(9.5, 10.3, 4)]
+
+
+def test_a_baseline_of_the_day_before_counts_from_what_that_day_had_reached_when_it_turned() -> None:
+    minute, next_day = T0 + MINUTE, T0 + DAY
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 10.0, 15.0),
+        tick(minute + 1_000, 10.0, 1.0, trading_day=next_day),
+        mark(minute + 2_000, ("SIM:A", "deaf", minute + 1_500)),
+        tick(T0 + 30_000, 10.0, 18.0, is_baseline=True, received_at=minute + 9_000),
+        mark(minute + 9_900, ("SIM:A", "heard", minute + 9_000)),
+        mark(minute + 10 * MINUTE),
+    )
+    (gap,) = gaps_of(issues)
+    assert gap.residual_volume == 3.0
+
+
 def test_the_day_high_of_the_first_observation_is_no_news() -> None:
     issues = fold_of(*start(), tick(T0 + 1_000, 10.0, 11.0, day_high=99.0), mark(T0 + 2 * MINUTE))
     assert [bar.high for bar in bars_of(issues)] == [10.0]

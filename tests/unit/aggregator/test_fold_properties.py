@@ -3,7 +3,7 @@
 import random
 from collections import defaultdict
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aggregator.core.fold import Kind
@@ -136,6 +136,18 @@ def test_the_fold_and_the_naive_program_agree_on_any_log(seed: int) -> None:
 @settings(max_examples=40, deadline=None)
 def test_they_agree_on_hours_in_which_little_is_traded_and_much_is_unheard_crashes_and_all(seed: int) -> None:
     log = drawn_log(seed, minutes=4 * 60, is_sparse=True)
+    issues = issues_of(log)
+    assert agrees_with_naive(log, issues)
+    assert encoded(committed_with_crashes(log, seed)) == encoded(issues)
+
+
+@given(st.integers(0, 1 << 32), st.booleans())
+@example(3, False)  # a day that turns in a minute without volume
+@example(31, False)  # the same, and a crash in that minute
+@example(100, False)  # a baseline of the day before, when the day turned in a minute that may still change
+@settings(max_examples=60, deadline=None)
+def test_they_agree_on_odd_logs_crashes_and_all(seed: int, is_sparse: bool) -> None:
+    log = drawn_log(seed, minutes=60 if is_sparse else 20, is_sparse=is_sparse, is_odd=True)
     issues = issues_of(log)
     assert agrees_with_naive(log, issues)
     assert encoded(committed_with_crashes(log, seed)) == encoded(issues)

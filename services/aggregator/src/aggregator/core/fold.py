@@ -296,11 +296,10 @@ class PartitionFold:
         minute.take(tick)
         if minute.open_time >= symbol.floor:
             minute.delay = tick.delay
-            self._current[key] = minute
+            if minute.last.trading_day == minute.day:
+                self._current[key] = minute
         if tick.cumulative_volume is not None:
             minute.reach(tick.trading_day, tick.cumulative_volume)
-        if minute.previous_day >= 0:
-            minute.see(tick)
         symbol.received = max(symbol.received, tick.received_at)
 
     def _join(self, key: bytes, tick: wire.Tick) -> Symbol:
@@ -354,6 +353,8 @@ class PartitionFold:
         return minute
 
     def _turn_day(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
+        """The next tick, though it may continue the minute, is the first of the new day: `_observe` sees it."""
+        self._current.pop(symbol.key, None)
         minute.turn_day(tick.trading_day)
         self._enter_day(symbol, minute, tick)
 
@@ -381,9 +382,10 @@ class PartitionFold:
     def _baseline(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
         """Count a baseline for the counter and the day's figures; what moved unheard is residual."""
         cumulative, day = tick.cumulative_volume, tick.trading_day
+        reached = symbol.reached(day)
         if day > minute.day:
             self._turn_day(symbol, minute, tick)
-        elif cumulative is not None and (reached := symbol.reached(day)) is not None:
+        if cumulative is not None and reached is not None:
             moved = max(0, volume_units(cumulative) - reached)
             minute.moves.append(Move(symbol.last_received(), tick.received_at, moved, day))
         if cumulative is not None:

@@ -137,18 +137,21 @@ class Minute:
         self.saved: msgspec.Raw | None = None
 
     def take(self, tick: wire.Tick) -> None:
-        """Take a tick, wherever in the order of the minute it belongs."""
+        """Take a tick, wherever in the order of the minute it belongs. If it is of a later day, the day has turned."""
         self.count += 1
-        price, event_time = tick.price, tick.event_time
-        if self.first is None:
+        price, event_time, first, last = tick.price, tick.event_time, self.first, self.last
+        if first is None:
             self.first = self.last = tick
             self.high = self.low = price
             self.earliest = self.latest = event_time
             return
-        if order(tick) > order(self.last):
-            self.latest = max(self.latest, self.last.event_time)
+        if not first.trading_day == last.trading_day == tick.trading_day == self.day:
+            for one in (first, last, tick):
+                self.see(one)
+        if order(tick) > order(last):
+            self.latest = max(self.latest, last.event_time)
             self.last = tick
-        elif order(tick) < order(self.first):
+        elif order(tick) < order(first):
             self.first = tick
         self.high = max(self.high, price)
         self.low = min(self.low, price)
@@ -160,12 +163,17 @@ class Minute:
         """The greatest event time of a tick: `latest` holds those that were not the newest when they came."""
         return max(self.latest, self.last.event_time)
 
-    def see(self, tick: wire.Tick) -> None:
-        """Take a baseline: it counts for the day's figures and touches no price."""
-        if self.first_seen is None or order(tick) < order(self.first_seen):
-            self.first_seen = tick
-        if self.last_seen is None or order(tick) > order(self.last_seen):
-            self.last_seen = tick
+    def see(self, one: Observation) -> None:
+        """Count an observation for the day's figures, if it is of the minute's day: a baseline, which touches no price.
+
+        Ticks too, while not all are of one day: then the least and the greatest of all say nothing of the day's.
+        """
+        if one.trading_day != self.day:
+            return
+        if self.first_seen is None or order(one) < order(self.first_seen):
+            self.first_seen = one
+        if self.last_seen is None or order(one) > order(self.last_seen):
+            self.last_seen = one
 
     def keep_seen(self) -> None:
         """Keep of its observations what matters of them."""
@@ -180,6 +188,7 @@ class Minute:
             self.previous, self.previous_day = self.cumulative, self.day
         self.cumulative = -1.0
         self.day = day
+        self.first_seen = self.last_seen = None
 
     def reach(self, day: int, cumulative: float) -> None:
         """A cumulative volume of a trading day was observed in it."""
@@ -193,8 +202,8 @@ class Minute:
     def observations(self) -> tuple[Observation, Observation] | None:
         """The least and the greatest observation of the minute's trading day, baselines among them."""
         first, last, day = self.first, self.last, self.day
-        if self.first_seen is None and first is not None and last is not None and first.trading_day == day:
-            return (first, last) if last.trading_day == day else None
+        if self.first_seen is None and first is not None:
+            return (first, last) if first.trading_day == last.trading_day == day else None
         known = [tick for tick in (first, self.first_seen, last, self.last_seen) if tick is not None]
         known = [tick for tick in known if tick.trading_day == day]
         return (min(known, key=order), max(known, key=order)) if known else None

@@ -110,6 +110,7 @@ class Symbol:
     def reached(self, day: int) -> int | None:
         """The greatest cumulative volume observed on a day so far, as an integer of 1e-8; None: none known."""
         known = [units for m in self.all_minutes() if m.day == day and (units := m.cumulative_units()) is not None]
+        known += [volume_units(m.previous) for m in self.all_minutes() if m.previous_day == day]
         if self.base.day == day:
             known += [units for units in (self.base.reached, self.base.shown) if units is not None]
         return max(known, default=None)
