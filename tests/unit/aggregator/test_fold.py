@@ -270,6 +270,7 @@ def test_a_baseline_of_the_day_before_counts_from_what_that_day_had_reached_when
     issues = fold_of(
         *start(),
         tick(T0 + 1_000, 10.0, 15.0),
+        tick(minute + 500, 10.0, 16.0),
         tick(minute + 1_000, 10.0, 1.0, trading_day=next_day),
         mark(minute + 2_000, ("SIM:A", "deaf", minute + 1_500)),
         tick(T0 + 30_000, 10.0, 18.0, is_baseline=True, received_at=minute + 9_000),
@@ -277,7 +278,22 @@ def test_a_baseline_of_the_day_before_counts_from_what_that_day_had_reached_when
         mark(minute + 10 * MINUTE),
     )
     (gap,) = gaps_of(issues)
-    assert gap.residual_volume == 3.0
+    assert gap.residual_volume == 2.0
+
+
+def test_a_baseline_that_turns_the_day_of_a_minute_counts_from_what_the_new_day_had_reached_before() -> None:
+    minute, next_day = T0 + MINUTE, T0 + DAY
+    issues = fold_of(
+        *start(),
+        tick(minute + 500, 10.0, 16.0),
+        tick(T0 + 50_000, 10.0, 1.0, trading_day=next_day, received_at=minute + 1_000),
+        mark(minute + 2_000, ("SIM:A", "deaf", minute + 1_500)),
+        tick(minute + 8_000, 10.0, 5.0, trading_day=next_day, is_baseline=True, received_at=minute + 9_000),
+        mark(minute + 9_900, ("SIM:A", "heard", minute + 9_000)),
+        mark(minute + 10 * MINUTE),
+    )
+    (gap,) = gaps_of(issues)
+    assert gap.residual_volume == 4.0
 
 
 def test_the_day_high_of_the_first_observation_is_no_news() -> None:
@@ -422,6 +438,25 @@ def test_a_change_of_delay_class_closes_every_bar_once() -> None:
             assert bar.tick_count == sum(part.tick_count for part in parts)
         assert sum(bar.tick_count for bar in bars if bar.interval == interval) == 120
     assert [issue for issue in issues if issue.kind in {Kind.LATE, Kind.DEAD}] == []
+
+
+def test_a_symbol_whose_delay_changes_within_a_minute_is_of_the_new_class() -> None:
+    ticks = [tick(T0 + 1_000, 10.0, 11.0), tick(T0 + 2_000, 12.0, 12.0, delay=900)]
+    assert bars_of(fold_of(*start(), *ticks, mark(T0 + 2 * MINUTE))) == []
+    (bar,) = bars_of(fold_of(*start(), *ticks, mark(T0 + MINUTE + 902_000)))
+    assert bar.tick_count == 2
+
+
+def test_a_gap_tells_the_delay_of_its_symbol() -> None:
+    issues = fold_of(
+        mark(T0),
+        tick(T0 - 900_000, 9.0, 10.0, is_baseline=True, delay=900, received_at=T0),
+        mark(T0 + 1_000, HEARD),
+        mark(T0 + 10_000, ("SIM:A", "deaf", T0 + 5_000)),
+        mark(T0 + 20_000, ("SIM:A", "heard", T0 + 15_000)),
+        mark(T0 + 40_000),
+    )
+    assert [(gap.start, gap.end, gap.delay) for gap in gaps_of(issues)] == [(T0 + 5_000, T0 + 15_000, 900)]
 
 
 def test_a_tick_from_the_future_is_dead_and_says_by_how_much() -> None:
@@ -595,6 +630,24 @@ def test_forming_bars_are_what_would_close_now_and_are_told_once() -> None:
     assert [*fold.forming()] == []
     fold.tick(key(), tick(T0 + MINUTE + 900, 13.0, 14.5), T0 + MINUTE + 950)
     assert len([*fold.forming()]) == 1
+
+
+def test_forming_bars_count_as_unheard_only_what_is_over_and_is_told() -> None:
+    fold = PartitionFold(Rules())
+    records = [*start(), tick(T0 + 1_000, 10.0, 11.0), tick(T0 + 2_000, 10.0, 13.0, is_baseline=True)]
+    for record in [*records, tick(T0 + 3_000, 10.0, 14.0)]:
+        fold.feed([(key(), record, record.received_at)] if isinstance(record, wire.Tick) else [])
+        if isinstance(record, wire.Mark):
+            fold.mark(record, record.through)
+    ((_, forming),) = fold.forming()
+    minute = forming.bars[0]
+    assert (minute.volume, minute.gap_ms) == (4.0, 0), "nobody has said yet that it was unheard"
+    fold.mark(mark(T0 + 30_000), T0 + 30_000)
+    fold.mark(mark(T0 + 50_000, ("SIM:A", "deaf", T0 + 31_000)), T0 + 50_000)
+    fold.tick(key(), tick(T0 + 46_000, 10.0, 14.0), T0 + 50_500)
+    ((_, forming),) = fold.forming()
+    told = {bar.interval: bar.gap_ms for bar in forming.bars}
+    assert told["1m"] == told["4h"] == 19_000, "from 2 s before 0:31, which may have come after it, up to 0:48"
 
 
 def quiet(begin: int, end: int) -> list[wire.Tick | wire.Mark]:

@@ -145,6 +145,7 @@ def test_they_agree_on_hours_in_which_little_is_traded_and_much_is_unheard_crash
 @example(3, False)  # a day that turns in a minute without volume
 @example(31, False)  # the same, and a crash in that minute
 @example(100, False)  # a baseline of the day before, when the day turned in a minute that may still change
+@example(152, False)  # a baseline that turns the day of a minute, when the new day was seen before
 @settings(max_examples=60, deadline=None)
 def test_they_agree_on_odd_logs_crashes_and_all(seed: int, is_sparse: bool) -> None:
     log = drawn_log(seed, minutes=60 if is_sparse else 20, is_sparse=is_sparse, is_odd=True)

@@ -1,7 +1,7 @@
 """The engine's loop over Kafka: take records in log order, put out what they issue, commit, tell what is forming."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -36,6 +36,8 @@ _ENDS_EVERY_S = 0.1
 """Even a remembered end costs 0.26 ms in a backlog: librdkafka's threads hold its lock."""
 _LOOK_EVERY_S = 1.0
 _ANSWER_WITHIN_S = 1.0
+
+Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 _log = logs.get("aggregator.engine")
 
@@ -81,12 +83,16 @@ class Engine:
         self._has_joined = False
         self._look_at = 0.0
         self._ends_at = 0.0
+        self._failure: Exception | None = None
 
     def run(self) -> None:
         """Work until `turn` raises: `Stopped` when asked to end, anything else for a bug or a fatal error."""
         self._transaction.start()
         self._consumer.subscribe(
-            [topics.TICKS.name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            [topics.TICKS.name],
+            on_assign=self._kept(self._assigned),
+            on_revoke=self._kept(self._revoked),
+            on_lost=self._kept(self._lost),
         )
         while True:
             self._turn()
@@ -101,14 +107,37 @@ class Engine:
             self._unplaced[restored.number] = self._go_on(restored)
         for partition in list(self._unplaced.values()):
             self._place(partition)
-        self._take(self._consumer.consume(_BATCH, _RESTORE_WITHIN_S if self._restore.numbers else _CONSUME_WITHIN_S))
+        self._take(self._consumed(_RESTORE_WITHIN_S if self._restore.numbers else _CONSUME_WITHIN_S))
         if self._transaction.pending and self._is_live:
-            self._take(self._consumer.consume(_BATCH, 0))
+            self._take(self._consumed(0))
         if self._is_due():
             self._commit()
         self._live.form(self._owned.values())
         if time.monotonic() >= self._look_at:
             self._look()
+
+    def _consumed(self, within_s: float) -> list[Message]:
+        messages: list[Message] = self._consumer.consume(_BATCH, within_s)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        return messages
+
+    def _kept(self, act: Rebalanced) -> Rebalanced:
+        """What the consumer calls when the group is balanced: a failure is raised once the consumer has returned.
+
+        Raised at once it would meet the other calls of that poll, and the last ones come when the consumer is closed:
+        then the reason why the engine ends is known already, and what was not committed is done again.
+        """
+
+        def balanced(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            try:
+                act(consumer, partitions)
+            except Exception as error:  # noqa: BLE001 - raised by `_consumed`
+                self._failure = self._failure or error
+                _log.info("a failure while the group was balanced", cause=str(error))
+
+        return balanced
 
     def _go_on(self, restored: Restored) -> Partition:
         """A partition at its last committed state; raises `Misconfigured` where it must not go on from it."""
