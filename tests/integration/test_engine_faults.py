@@ -1,5 +1,6 @@
 """The engine on real Kafka when it is stopped, killed, joined by another, or loses the broker."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from aggregator.engine.clients import GROUP
 from candlewick_local.parts import KAFKA, RealParts
 from contracts import topics
+from contracts.intervals import DAY, MINUTE
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
-from tests.support.logs import calm_log, symbols_named
+from tests.support.logs import TickLog, calm_log, symbols_named
 from tests.support.oracle import fold_topic
 from tests.support.processes import Process, until
+from tests.support.records import T0, mark, tick
 from tests.support.topics import write
 
 
@@ -78,6 +81,30 @@ def test_a_position_in_an_open_transaction_is_waited_for(system: Aggregator) -> 
     outsider.close()
     second.wait_ready()
     write(system.kafka, topics.TICKS.name, log[half:])
+    assert_is_the_fold(system)
+
+
+def test_a_symbol_that_was_forgotten_begins_anew_after_a_restart(system: Aggregator) -> None:
+    name, later = "SIM:GONE0", T0 + 100 * DAY
+    log = calm_log([name], minutes=3)
+    log.mark(mark(T0 + 4 * MINUTE, (name, "left", T0 + 4 * MINUTE)))
+    write(system.kafka, topics.TICKS.name, log.entries)
+    first = system.engine().wait_ready()
+    assert_is_the_fold(system)
+    silent = TickLog(PARTITIONS)
+    silent.mark(mark(later))
+    write(system.kafka, topics.TICKS.name, silent.entries)
+    assert_is_the_fold(system)
+    assert first.stop() == 0
+    back = TickLog(PARTITIONS)
+    back.tick(tick(later + 1_000, 10.0, 500.0, symbol=name, is_baseline=True))
+    back.mark(mark(later + 2_000, (name, "heard", later + 1_500)))
+    back.tick(tick(later + 3_000, 11.0, 600.0, symbol=name))
+    back.mark(mark(later + 2 * MINUTE))
+    write(system.kafka, topics.TICKS.name, back.entries)
+    second = system.engine().wait_ready()
+    restored = [json.loads(line) for line in second.log.splitlines() if '"state read"' in line]
+    assert [one["records"] for one in restored] == [1] * PARTITIONS, "of each partition the header"
     assert_is_the_fold(system)
 
 

@@ -88,6 +88,22 @@ def test_bad_records_become_dead_letters_with_cause_and_position_and_work_goes_o
     assert engine.metric("engine_dead_records_total") == len(bad.entries)
 
 
+def test_a_tick_from_the_future_among_good_ones_is_put_aside_with_its_own_position(system: Aggregator) -> None:
+    log = calm_log(["SIM:AHEAD0"], minutes=2)
+    write(system.kafka, topics.TICKS.name, log.entries)
+    engine = system.engine().wait_ready()
+    at = T0 + 2 * MINUTE + 10_000
+    ticks = [tick(at + second * 1_000, 5.0, 9_000.0 + second, symbol="SIM:AHEAD0") for second in range(9)]
+    ticks.insert(5, tick(T0 + 400 * 24 * 3_600_000 * 10, 5.0, 9_005.0, symbol="SIM:AHEAD0"))
+    write(system.kafka, topics.TICKS.name, [entry_of(one, PARTITIONS) for one in ticks])
+    until(lambda: engine.metric("engine_dead_records_total") == 1, "it is put aside", process=engine)
+    until(lambda: len(read_all(system.kafka, topics.TICKS.dead.name)) == 1, "it can be read", process=engine)
+    (letter,) = read_all(system.kafka, topics.TICKS.dead.name)
+    assert letter.value() == wire.encode(ticks[5])
+    stood = {m.value(): str(m.offset()) for m in read_all(system.kafka, topics.TICKS.name)}
+    assert headers_of(letter)["offset"] == stood[wire.encode(ticks[5])]
+
+
 def test_late_ticks_correct_bars_or_go_to_their_topic_and_gaps_are_told(system: Aggregator) -> None:
     name = "SIM:LATE0"
     end = T0 + 8 * MINUTE

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from pymongo import MongoClient
 from redis import Redis
 
@@ -87,6 +88,20 @@ def test_whatever_the_order_the_store_holds_the_winners(system: Aggregator) -> N
     send(system, rivals)
     until(lambda: sink.metric("sink_bars_total") >= len(rivals), "all are read")
     assert stored(system) == winners(rivals)
+
+
+def test_a_bar_of_a_transaction_that_was_given_up_is_not_stored(system: Aggregator) -> None:
+    system.sink().wait_ready()
+    given_up, whole = entry_of(bar(close=99.0), PARTITIONS), bar(T0 + MINUTE, close=10.0)
+    producer = Producer({"bootstrap.servers": system.kafka, "transactional.id": "given-up"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topics.BARS.name, given_up.value, given_up.key, partition=given_up.partition)
+    assert producer.flush(30) == 0
+    producer.abort_transaction(30)
+    send(system, [whole])
+    until(lambda: stored(system), "what came after it is stored")
+    assert stored(system) == winners([whole])
 
 
 def test_a_backfill_bar_never_replaces_a_bar_from_ticks_and_settled_ones_are_left_alone(system: Aggregator) -> None:
