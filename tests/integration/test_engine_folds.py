@@ -47,6 +47,14 @@ def test_what_is_published_is_the_fold_of_the_log_byte_for_byte(system: Aggregat
         if message.key() is not None
     )
     assert engine.metric("engine_bars_total") == len(bars)
+    assert engine.metric("engine_close_latency_seconds_count") >= 1
+    assert engine.metric("engine_transaction_seconds_count") >= 1
+    assert engine.metric("engine_restore_seconds_count") == engine.metric("engine_partitions") == PARTITIONS
+    assert engine.metric("engine_state_records_total") >= 12 + PARTITIONS
+    assert engine.metric("engine_tick_age_seconds_count") >= 1
+    assert engine.metric("engine_aborts_total") == engine.metric("engine_forming_lost_total") == 0
+    until(lambda: engine.metric("engine_committed_lag_records") == 0, "all is committed", process=engine)
+    assert engine.metric("engine_position_lag_records") == engine.metric("engine_open_minutes") == 0
     assert engine.stop() == 0
 
 

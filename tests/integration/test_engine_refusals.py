@@ -109,3 +109,9 @@ def test_intervals_that_are_taken_out_are_built_no_more(system: Aggregator) -> N
     until(lambda: fewer.metric("engine_position_lag_records") == 0 and fewer.metric("engine_bars_total"), "bars")
     assert sum(map(len, system.published().values())) > first
     assert fewer.labels("engine_bars_total", "interval") == {"1m", "5m"}
+
+
+def test_a_log_whose_records_have_the_time_of_their_producers(system: Aggregator) -> None:
+    config = {name: value for name, value in topics.TICKS.config.items() if name != "message.timestamp.type"}
+    made_anew(system.kafka, [topics.Topic(topics.TICKS.name, None, config)], PARTITIONS)
+    assert_refused(system, topics.TICKS.name, "message.timestamp.type", "LogAppendTime")

@@ -194,6 +194,22 @@ def test_a_fall_of_the_counter_within_a_day_is_ignored() -> None:
     assert [bar.volume for bar in bars_of(issues)] == [11.0]
 
 
+def test_falls_of_the_counter_are_counted_and_a_new_day_is_none() -> None:
+    fold = PartitionFold(Rules())
+    minute = T0 + MINUTE
+    for one in start(cumulative=100.0):
+        fold.feed([(key() if isinstance(one, wire.Tick) else b"!", one, T0 - 1_000)])
+    for at, cumulative, counted in ((1_000, 110.0, 0), (2_000, 90.0, 1), (3_000, 90.0, 2), (4_000, 111.0, 2)):
+        fold.tick(key(), tick(T0 + at, 1.0, cumulative), T0 + at)
+        assert fold.regressions == counted
+    fold.tick(key(), tick(minute + 1_000, 1.0, 50.0), minute + 1_000)
+    fold.mark(mark(minute + 3_000), minute + 3_000)
+    assert fold.regressions == 2
+    fold.tick(key(), tick(minute + MINUTE, 1.0, 1.0, trading_day=T0 + DAY), minute + MINUTE)
+    fold.mark(mark(minute + 3 * MINUTE), minute + 3 * MINUTE)
+    assert fold.regressions == 3, "that of the second minute, known when it closes"
+
+
 def test_an_extreme_that_only_the_day_high_betrays_belongs_to_the_minute() -> None:
     issues = fold_of(
         *start(),

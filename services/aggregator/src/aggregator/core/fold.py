@@ -95,6 +95,8 @@ class PartitionFold:
         """Intervals whose bars are whole only from an instant on."""
         self._gone: list[bytes] = []
         """Symbols that are known no more since the last call of `save`."""
+        self.regressions = 0
+        """How often a cumulative volume fell within a day: from tick to tick of a minute, or from one to the next."""
         self.issues: list[Issue] = []
         """What was issued and not taken yet, in order."""
 
@@ -219,8 +221,11 @@ class PartitionFold:
                 elif price < minute.low:
                     minute.low = price
                 cumulative = record.cumulative_volume
-                if cumulative is not None and cumulative > minute.cumulative:
-                    minute.cumulative = cumulative
+                if cumulative is not None and cumulative != minute.cumulative:
+                    if cumulative > minute.cumulative:
+                        minute.cumulative = cumulative
+                    else:
+                        self.regressions += 1
             else:
                 self._observe(key, record, timestamp_of(stamp))
 
@@ -542,7 +547,10 @@ class PartitionFold:
                 break
             if current.get(symbol.key) is minutes[open_time]:
                 del current[symbol.key]
+            before = symbol.carry
             minute = symbol.close(open_time, self._judge)
+            if before.day == minute.day and minute.falls_short_of(before.reached):
+                self.regressions += 1
             if minute.issued is not None:
                 minute.revision = 0
                 minute.bar_day = minute.label_day()

@@ -212,6 +212,10 @@ class Minute:
         """The greatest cumulative volume of the minute's day, as an integer of 1e-8."""
         return volume_units(self.cumulative) if self.cumulative >= 0 else None
 
+    def falls_short_of(self, reached: int | None) -> bool:
+        """Whether its day's cumulative volume is less than what that day had reached before (1e-8)."""
+        return reached is not None and self.cumulative >= 0 and volume_units(self.cumulative) < reached
+
     def label_day(self) -> int:
         """The trading day whose bars it belongs to: the greatest of its ticks, unless that day is over by then."""
         if self.day - 10 * DAY <= self.open_time < self.day + DAY:

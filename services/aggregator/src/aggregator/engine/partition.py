@@ -92,6 +92,9 @@ class Partition:
                 if not self._take_at_once(chunk):
                     self.fold.feed(self._records(chunk))
             self.position = int(messages[-1].offset() or 0) + 1
+            if self.fold.regressions:
+                metrics.REGRESSIONS.inc(self.fold.regressions)
+                self.fold.regressions = 0
             if self.lag is not None:
                 self.lag = max(0, self._end - self.position)
 
