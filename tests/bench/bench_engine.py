@@ -442,7 +442,7 @@ def longest_pause(seen: Seen, partition: int, since: float) -> float:
 def after_a_kill(name: str, bound: float, *, is_restarted: bool, in_transaction: bool) -> Callable[[], Figure]:
     def measure() -> Figure:
         with running() as parts:
-            runs = [pauses(parts, is_restarted=is_restarted, in_transaction=in_transaction) for _ in range(3)]
+            runs = [pauses(parts, is_restarted=is_restarted, in_transaction=in_transaction) for _ in range(RUNS)]
         others = [other for _, other in runs]
         print(f"  the other engine's partitions paused for at most {max(others):.2f} s")
         assert max(others) <= 1.5, others
