@@ -95,13 +95,7 @@ class Storm:
         rnd = random.Random(self.seed)
         minutes = max(2, int(self.seconds * self.speed / 60))
         logs = {
-            partition: drawn_log(
-                self.seed * 100 + partition,
-                minutes,
-                start=YEAR_END,
-                names=names_in(partition),
-                is_odd=self.seed % 3 == 0,
-            )
+            partition: drawn_log(self.seed * 100 + partition, minutes, start=YEAR_END, names=names_in(partition))
             for partition in range(PARTITIONS)
         }
         for log in logs.values():

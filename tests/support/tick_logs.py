@@ -29,7 +29,7 @@ class Market:
 
         `falls`: how often its cumulative volume falls.
         """
-        early = -turns_at % DAY
+        self._early = -turns_at % DAY
         self.name = name
         self.delay_s = delay_s
         self._instants: list[int] = []
@@ -38,7 +38,7 @@ class Market:
         units = rnd.randrange(10**9)
         high = low = price
         while at < end:
-            label = at + early - (at + early) % DAY
+            label = self.day_of(at)
             if label != day:
                 day, units = label, 0 if day >= 0 else units
                 high = low = price
@@ -55,6 +55,10 @@ class Market:
                 "day_low": low / 100, "trading_day": day,
             })  # fmt: skip
             at += rnd.randrange(100, 6_000)
+
+    def day_of(self, instant: int) -> int:
+        """The trading day of an instant."""
+        return instant + self._early - (instant + self._early) % DAY
 
     def told(self, received_at: int) -> tuple[int, dict[str, Any]]:
         """The event time of the newest trade that the provider tells of by then, and what it tells."""
@@ -178,7 +182,8 @@ def _put_odd(writer: Writer, rnd: random.Random, markets: Sequence[Market], run:
     kind = rnd.randrange(4)
     if kind == 0:
         ahead = rnd.choice((30_000, 59_000, 61_000, HOUR))
-        writer.put(msgspec.structs.replace(writer.tick(market), event_time=writer.now + ahead))
+        at = writer.now + ahead
+        writer.put(msgspec.structs.replace(writer.tick(market), event_time=at, trading_day=market.day_of(at)))
     elif kind == 1:
         writer.mark(run, ("*", "deaf", writer.now - rnd.randrange(3_000)))
         heard.clear()

@@ -505,6 +505,14 @@ def test_before_the_first_mark_an_old_tick_is_late() -> None:
     assert [issue for issue in fold.take() if issue.kind is Kind.BAR] == []
 
 
+def test_a_tick_that_is_too_late_for_any_bar_does_not_begin_its_symbol() -> None:
+    old = tick(T0 - 2 * HOUR, 9.0, 100.0, received_at=T0)
+    ticks = [tick(T0 + 1_000, 10.0, 150.0), tick(T0 + 2_000, 10.0, 151.0)]
+    issues = fold_of(old, *ticks, mark(T0 + 3_000, HEARD), mark(T0 + 2 * MINUTE))
+    assert [issue.kind for issue in issues][:1] == [Kind.LATE]
+    assert [bar.volume for bar in bars_of(issues)] == [1.0], "what was traded between the two is no bar's"
+
+
 def test_all_thirteen_intervals_agree_and_close_on_time_though_the_symbol_is_silent() -> None:
     first = T0 + 10 * MINUTE
     records: list[wire.Tick | wire.Mark] = [*start()]

@@ -288,10 +288,14 @@ class PartitionFold:
         if ahead > self._rules.max_skew_ms:
             self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future", tick))
             return
-        symbol = self._symbols.get(key) or self._join(key, tick)
+        known = self._symbols.get(key)
+        symbol = known or self._join(key, tick)
         symbol.is_changed = True
         minute = self._minute(symbol, key, tick, timestamp)
         if minute is None:
+            if known is None:
+                self._symbols.pop(key)
+                self._sorted.remove(symbol)
             return
         if tick.is_baseline:
             self._baseline(symbol, minute, tick)
