@@ -95,7 +95,13 @@ class Storm:
         rnd = random.Random(self.seed)
         minutes = max(2, int(self.seconds * self.speed / 60))
         logs = {
-            partition: drawn_log(self.seed * 100 + partition, minutes, start=YEAR_END, names=names_in(partition))
+            partition: drawn_log(
+                self.seed * 100 + partition,
+                minutes,
+                start=YEAR_END,
+                names=names_in(partition),
+                is_odd=self.seed % 3 == 0,
+            )
             for partition in range(PARTITIONS)
         }
         for log in logs.values():
@@ -187,6 +193,7 @@ class Storm:
         for name, engine in list(self.engines.items()):
             if engine.exit_code is not None:
                 assert engine.exit_code == 1, engine.log
+                assert "stopped by a bug" not in engine.log, engine.log
                 self.ended[last_error(engine.log)] += 1
                 self._start_engine(name)
 

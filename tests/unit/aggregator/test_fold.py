@@ -92,6 +92,21 @@ def test_what_moved_before_a_baseline_while_somebody_heard_is_volume() -> None:
     assert gaps_of(issues) == []
 
 
+def test_what_moved_while_a_run_was_silent_is_volume_if_it_vouches_for_that_time_after_all() -> None:
+    issues = fold_of(
+        *start(),
+        tick(T0 + 1_000, 10.0, 11.0),
+        mark(T0 + 2_000),
+        tick(T0 + 58_000, 10.0, 15.0, is_baseline=True, received_at=T0 + 59_000),
+        mark(T0 + 62_500, ("SIM:A", "heard", T0 + 62_400), run=2),
+        mark(T0 + 62_600),
+        mark(T0 + 65_000, run=2),
+        mark(T0 + 10 * MINUTE, run=2),
+    )
+    assert gaps_of(issues) == []
+    assert [(bar.revision, bar.volume) for bar in bars_of(issues)] == [(0, 1.0), (1, 5.0)]
+
+
 def test_the_residual_of_a_silent_minute_is_carried_to_no_bar() -> None:
     issues = fold_of(
         *start(cumulative=100.0),

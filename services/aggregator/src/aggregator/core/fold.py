@@ -380,8 +380,16 @@ class PartitionFold:
         return bool(self._hearing.unheard(symbol.name, move.before, min(move.received, self.clock)))
 
     def _judge(self, symbol: Symbol, move: Move) -> bool:
-        """`_seems_residual`, and that for good once every run has had its say; until then it is looked at again."""
-        seems, due = self._seems_residual(symbol, move), move.received + self._rules.lateness_ms
+        """`_seems_residual`, and that for good once every run has had its say; until then it is looked at again.
+
+        Like the gap that tells of it, it waits from the end of the unheard stretch on.
+        """
+        seems = self._seems_residual(symbol, move)
+        if move.is_residual is not None:
+            return seems
+        unheard = self._hearing.unheard(symbol.name, move.before, self.clock)
+        ends = [end for start, end in unheard if start < move.received]
+        due = max([move.received, *ends]) + self._rules.lateness_ms
         if self.clock >= due:
             move.is_residual = seems
         else:
