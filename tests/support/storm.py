@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaException, Message, Producer
 from pymongo import MongoClient
 from redis import Redis
 
 from aggregator.core.fold import Kind
+from aggregator.engine.connection import UNKNOWN
 from candlewick_local.parts import KAFKA, MONGO, RealParts
 from contracts import topics, wire
 from contracts.documents import bar_of
@@ -67,8 +68,19 @@ class Feed(threading.Thread):
             while (wait := due - time.monotonic()) > 0:
                 self._producer.poll(min(wait, 0.05))
             self.may_send.wait()
-            self._producer.produce(topics.TICKS.name, wire.encode(record), key, partition=partition)
+            while not self._send(wire.encode(record), key, partition):
+                self._producer.poll(0.1)
         assert self._producer.flush(120) == 0, "the log was not written"
+
+    def _send(self, value: bytes, key: bytes, partition: int) -> bool:
+        """Whether the topic is known: for a while it is not to a broker that has been killed."""
+        try:
+            self._producer.produce(topics.TICKS.name, value, key, partition=partition)
+        except KafkaException as error:
+            if error.args[0].code() not in UNKNOWN:
+                raise
+            return False
+        return True
 
 
 @dataclass

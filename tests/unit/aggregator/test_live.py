@@ -6,10 +6,11 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
-from aggregator.engine import live
+from aggregator.engine import live, metrics
 from aggregator.engine.connection import Connection
 from aggregator.engine.partition import Partition
 from chassis.kafka.errors import KAFKA
@@ -75,3 +76,29 @@ def test_forming_bars_keep_their_pace_however_many_symbols_there_are(
     assert len(gaps) >= 3 * len(symbols), "every symbol comes again and again"
     assert min(gaps) >= 0.25
     assert spent <= 0.35 * (clock.now - began)
+
+
+class Forgetful(Sent):
+    """A producer that does not know the topic for the first record."""
+
+    is_known = False
+
+    def produce(self, _topic: str, _value: bytes, key: bytes, **_how: Any) -> None:
+        if not self.is_known:
+            self.is_known = True
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+        super().produce(_topic, _value, key)
+
+
+def test_a_forming_bar_is_given_up_while_kafka_does_not_know_the_topic() -> None:
+    sent = Forgetful(Clock())
+    fold = PartitionFold(Rules())
+    fold.mark(mark(T0), T0)
+    for number in range(3):
+        name = f"SIM:S{number}"
+        fold.tick(name.encode(), tick(T0 + 1_000, 1.0, symbol=name, sequence=1), T0 + 1_000)
+    forming = live.Live(cast(Any, sent), cast(Any, None), Connection(Readiness((KAFKA,))), 600.0)
+    lost = metrics.FORMING_LOST._value.get()
+    forming.form([cast(Partition, Live(fold))])
+    assert metrics.FORMING_LOST._value.get() == lost + 1
+    assert set(sent.at) == {b"SIM:S1", b"SIM:S2"}

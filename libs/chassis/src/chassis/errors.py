@@ -8,8 +8,8 @@ class Misconfigured(Exception):  # noqa: N818 - a state, told to its operator
     """
 
 
-class Fenced(Exception):  # noqa: N818 - a state, told to its operator
-    """Somebody else has taken this process's place, for good: started again, it may find another.
+class MustRestart(Exception):  # noqa: N818 - a state, told to its operator
+    """It can never go on, and whoever is started in its place can: it was fenced, or a client gave itself up.
 
-    The message says who and why; `chassis.process` prints it without a trace and exits with 1.
+    The message says why; `chassis.process` prints it without a trace and exits with 1.
     """

@@ -17,7 +17,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn, Self, TypeVar
 
 from chassis import logs
-from chassis.errors import Fenced, Misconfigured
+from chassis.errors import Misconfigured, MustRestart
 from chassis.settings import Settings, SettingsError, as_text, describe, load
 from chassis.stop import Stop, Stopped, ThreadStop
 
@@ -194,8 +194,8 @@ def _finish(work: Callable[[], str]) -> int:
     except Misconfigured as error:
         _log.error("cannot run", cause=str(error))
         return WRONG_SETTINGS
-    except Fenced as error:
-        _log.error("fenced", cause=str(error))
+    except MustRestart as error:
+        _log.error("must be started again", cause=str(error))
         return BUG
     except Exception:  # noqa: BLE001 - the one place that logs a bug and exits
         _log.exception("stopped by a bug")

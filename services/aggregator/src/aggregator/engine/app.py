@@ -17,7 +17,7 @@ from aggregator.engine.transaction import Transaction, Turn
 from aggregator.engine.watchdog import Watchdog
 from aggregator.settings import EngineSettings
 from chassis import logs
-from chassis.errors import Fenced
+from chassis.errors import MustRestart
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Heartbeat, ProbeServer, Readiness
@@ -86,14 +86,26 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
     try:
         engine.run()
     except KafkaException as error:
-        # A fatal error has the code of fatal ones; what it was stands in its text only.
-        told = error.args[0].str()
-        if not any(error.args[0].code() == code or KafkaError(code).str() in told for code in _FENCING):
+        reason = why_it_ends(error.args[0], settings.engine_instance_id)
+        if reason is None:
             raise
-        raise Fenced(
-            f"another engine is called {settings.engine_instance_id} too (give each an ENGINE_INSTANCE_ID of its own), "
+        raise MustRestart(reason) from error
+
+
+def why_it_ends(error: KafkaError, name: str) -> str | None:
+    """What an operator has to know of an error that only a new process gets over; None: it is not of that kind.
+
+    A fatal error has the code of fatal ones; what it was stands in its text only.
+    """
+    told = str(error.str())
+    if any(error.code() == code or KafkaError(code).str() in told for code in _FENCING):
+        return (
+            f"fenced: another engine is called {name} too (give each an ENGINE_INSTANCE_ID of its own), "
             f"or this one stood still until Kafka gave its transaction up: {told}"
-        ) from error
+        )
+    if error.fatal() or error.code() == KafkaError._FATAL:
+        return f"Kafka's client gave itself up, as it does when a broker has lost what it was told: {told}"
+    return None
 
 
 async def _ensure_topics(settings: EngineSettings, ready: Readiness, turn: Turn) -> None:

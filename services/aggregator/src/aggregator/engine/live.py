@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from aggregator.engine import metrics
-from aggregator.engine.connection import Connection
+from aggregator.engine.connection import UNKNOWN, Connection
 from aggregator.engine.partition import Partition
 from chassis import clock, logs
 from contracts import topics, wire
@@ -93,10 +93,14 @@ class Live:
         return bool(partition.position >= high)
 
     def _send(self, topic: str, partition: int, key: bytes, value: bytes, on_delivery: Delivered | None) -> bool:
-        """Whether there was room for it."""
+        """Whether there was room for it, and the topic is known."""
         try:
             self._producer.produce(topic, value, key, partition=partition, on_delivery=on_delivery)
         except BufferError:
+            return False
+        except KafkaException as error:
+            if error.args[0].code() not in UNKNOWN:
+                raise
             return False
         return True
 

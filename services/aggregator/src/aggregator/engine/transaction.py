@@ -8,7 +8,7 @@ from functools import partial
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from aggregator.engine import metrics
-from aggregator.engine.connection import Connection
+from aggregator.engine.connection import UNKNOWN, Connection
 from aggregator.engine.watchdog import Watchdog
 from chassis import logs
 from contracts import topics
@@ -66,25 +66,28 @@ class Transaction:
                 self._produce(topic, value, key, partition)
             else:
                 self._produce(topic, value, key, partition, headers={**headers})
-        except BufferError:
-            self._put_later(partial(self._produce, topic, value, key, partition, headers={**(headers or {})}))
-        except KafkaException as error:
-            raise self._abort_for(error.args[0], "produce") from error
+        except (BufferError, KafkaException) as error:
+            again = partial(self._produce, topic, value, key, partition, headers={**(headers or {})})
+            self._put_later(error, topic, again)
         self.pending += 1
 
-    def _put_later(self, produce: Callable[[], None]) -> None:
-        """The queue is full: wait until there is room in it."""
+    def _put_later(self, refused: BufferError | KafkaException, topic: str, produce: Callable[[], None]) -> None:
+        """The queue is full, or the topic unknown for a while: wait and try again."""
         began = time.monotonic()
         while True:
+            cause = None
+            if isinstance(refused, KafkaException):
+                if refused.args[0].code() not in UNKNOWN:
+                    raise self._abort_for(refused.args[0], "produce") from refused
+                cause = f"it does not know {topic}"
             self._producer.poll(_SLICE_S)
-            self._wait(began)
+            self._wait(began, cause)
             try:
                 produce()
-            except BufferError:
-                continue
-            except KafkaException as error:
-                raise self._abort_for(error.args[0], "produce") from error
-            return
+            except (BufferError, KafkaException) as error:
+                refused = error
+            else:
+                return
 
     def commit(self, positions: Mapping[int, int], consumer: Consumer) -> None:
         """Make visible what was put, with the next offset to take of partitions of the log."""
@@ -161,9 +164,9 @@ class Transaction:
         self.abort(error.name())
         return Aborted(error.str())
 
-    def _wait(self, began: float) -> None:
+    def _wait(self, began: float, cause: str | None = None) -> None:
         self._connection.check()
         waited_s = time.monotonic() - began
         if waited_s > _AWAY_AFTER_S:
-            self._connection.away(f"{self.pending} records are not acknowledged after {waited_s:.0f} s")
+            self._connection.away(cause or f"{self.pending} records are not acknowledged after {waited_s:.0f} s")
         self._turn()
