@@ -288,15 +288,14 @@ class PartitionFold:
         if ahead > self._rules.max_skew_ms:
             self.issues.append(Issue(Kind.DEAD, key, f"event_time is {ahead} ms in the future", tick))
             return
-        known = self._symbols.get(key)
-        symbol = known or self._join(key, tick)
+        symbol = self._symbols.get(key) or self._met(key, tick)
         symbol.is_changed = True
         minute = self._minute(symbol, key, tick, timestamp)
         if minute is None:
-            if known is None:
-                self._symbols.pop(key)
-                self._sorted.remove(symbol)
             return
+        if key not in self._symbols:
+            self._symbols[key] = symbol
+            insort(self._sorted, symbol, key=lambda member: member.name)
         if tick.is_baseline:
             self._baseline(symbol, minute, tick)
             return
@@ -311,10 +310,9 @@ class PartitionFold:
             minute.reach(tick.trading_day, tick.cumulative_volume)
         symbol.received = max(symbol.received, tick.received_at)
 
-    def _join(self, key: bytes, tick: wire.Tick) -> Symbol:
+    def _met(self, key: bytes, tick: wire.Tick) -> Symbol:
+        """A symbol at its first tick; it is kept once one of its ticks is not too late for every bar."""
         symbol = Symbol.first_heard(SymbolId(tick.exchange, tick.symbol), key, tick, self._chain)
-        self._symbols[key] = symbol
-        insort(self._sorted, symbol, key=lambda member: member.name)
         if self.clock:
             self._begin_class(symbol.delay_ms)
             symbol.floor = self._next[symbol.delay_ms] - MINUTE
@@ -375,26 +373,27 @@ class PartitionFold:
 
     def _seems_residual(self, symbol: Symbol, move: Move) -> bool:
         """Whether a counter moved unheard, as far as the marks tell."""
-        if move.is_residual is not None:
-            return move.is_residual
-        return bool(self._hearing.unheard(symbol.name, move.before, min(move.received, self.clock)))
+        return bool(self._unheard_until(symbol, move)) if move.is_residual is None else move.is_residual
 
     def _judge(self, symbol: Symbol, move: Move) -> bool:
         """`_seems_residual`, and that for good once every run has had its say; until then it is looked at again.
 
         Like the gap that tells of it, it waits from the end of the unheard stretch on.
         """
-        seems = self._seems_residual(symbol, move)
         if move.is_residual is not None:
-            return seems
-        unheard = self._hearing.unheard(symbol.name, move.before, self.clock)
-        ends = [end for start, end in unheard if start < move.received]
-        due = max([move.received, *ends]) + self._rules.lateness_ms
+            return move.is_residual
+        until = self._unheard_until(symbol, move)
+        due = max(move.received, until) + self._rules.lateness_ms
         if self.clock >= due:
-            move.is_residual = seems
+            move.is_residual = bool(until)
         else:
             self._unjudged[symbol.name] = max(due, self._unjudged.get(symbol.name, 0))
-        return seems
+        return bool(until)
+
+    def _unheard_until(self, symbol: Symbol, move: Move) -> int:
+        """When the stretch that was unheard while a counter moved ended, as far as the marks tell; 0: it was heard."""
+        unheard = self._hearing.unheard(symbol.name, move.before, self.clock)
+        return max([end for start, end in unheard if start < move.received], default=0)
 
     def _baseline(self, symbol: Symbol, minute: Minute, tick: wire.Tick) -> None:
         """Count a baseline for the counter and the day's figures; what moved unheard is residual."""

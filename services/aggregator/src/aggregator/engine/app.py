@@ -104,7 +104,7 @@ def why_it_ends(error: KafkaError, name: str) -> str | None:
             f"or this one stood still until Kafka gave its transaction up: {told}"
         )
     if error.fatal() or error.code() == KafkaError._FATAL:
-        return f"Kafka's client gave itself up, as it does when a broker has lost what it was told: {told}"
+        return f"Kafka's client gave itself up for good: {told}"
     return None
 
 
