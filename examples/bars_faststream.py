@@ -1,4 +1,7 @@
-"""Bars with FastStream: `python examples/bars_faststream.py [BROKERS] [COUNT]` prints bars, or COUNT of them."""
+"""Bars with FastStream: `python examples/bars_faststream.py [BROKERS] [COUNT] [INTERVAL]`.
+
+It prints bars, or COUNT of them, of all intervals or of one.
+"""
 
 import asyncio
 import json
@@ -11,7 +14,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 TOPIC = "market.bars.v1"
 
 
-async def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
+async def main(brokers: str = "127.0.0.1:9092", count: str = "0", interval: str = "") -> None:
     wanted = int(count)
     # Warnings and errors only; with logger=None a mistake in the handler would not be seen at all.
     logger = logging.getLogger("bars")
@@ -31,8 +34,11 @@ async def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
         nonlocal printed
         raw = message.raw_message
         assert not isinstance(raw, tuple)
-        if raw.key is None:
-            return  # not a bar: this interval is complete up to here, in this partition
+        headers = dict(raw.headers)
+        if headers.get("schema") != b"2" or headers.get("kind") != b"bar":
+            return  # another version of the contract, or no bar: which bars are complete in this partition
+        if interval and headers.get("interval") != interval.encode():
+            return  # the value of a bar that is not wanted is never parsed
         if wanted and printed == wanted:
             return
         bar = json.loads(body)
@@ -45,4 +51,4 @@ async def main(brokers: str = "127.0.0.1:9092", count: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    asyncio.run(main(*sys.argv[1:4]))

@@ -10,7 +10,7 @@ from contracts import wire
 from contracts.intervals import DAY
 from contracts.topics import MARK_KEY
 from tests.bench.figure import Bench, Figure
-from tests.support.records import T0, mark, tick
+from tests.support.records import T0, calendar, mark, tick
 
 SYMBOLS = 200
 TICKS = 1_000_000
@@ -27,7 +27,11 @@ def backlog(symbols: int, ticks: int) -> Raw:
     """A log as Kafka holds it: one tick a second of every symbol, a mark every 250 ms: key, value, timestamp."""
     rnd = random.Random(1)
     names = [f"SIM:S{i:04d}" for i in range(symbols)]
-    log: Raw = [(MARK_KEY, wire.encode(mark(T0, *((name, "heard", T0) for name in names))), T0)]
+    log: Raw = []
+    for name in names:
+        key, record = calendar(name)
+        log.append((key, wire.encode(record), T0))
+    log.append((MARK_KEY, wire.encode(mark(T0, *((name, "covered", T0) for name in names))), T0))
     cumulative = 0.0
     for second in range(ticks // symbols):
         at = T0 + second * 1000
@@ -47,10 +51,7 @@ def seconds_to_fold(log: Raw) -> tuple[float, float]:
     clock = time.thread_time
     for i in range(0, len(log), FETCH):
         begun = clock()
-        records = [
-            (key, wire.decode_mark(value) if key == MARK_KEY else wire.decode_tick(value), timestamp)
-            for key, value, timestamp in log[i : i + FETCH]
-        ]
+        records = [(key, wire.decode_log_record(key, value), timestamp) for key, value, timestamp in log[i : i + FETCH]]
         decoded = clock()
         fold.feed(records)
         fold.take()
@@ -82,8 +83,7 @@ def seconds_after_a_month() -> float:
     """CPU seconds for a mark that comes a month after the one before, of symbols that have some open minutes."""
     fold = PartitionFold(Rules())
     for key, value, timestamp in backlog(QUIET, QUIET * 90):
-        record = wire.decode_mark(value) if key == MARK_KEY else wire.decode_tick(value)
-        fold.feed([(key, record, timestamp)])
+        fold.feed([(key, wire.decode_log_record(key, value), timestamp)])
     fold.take()
     begun = time.thread_time()
     fold.mark(mark(T0 + MONTH), T0 + MONTH)

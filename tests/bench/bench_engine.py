@@ -32,7 +32,7 @@ from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
 from tests.support.logs import Entry
 from tests.support.parts import started_parts, unique
 from tests.support.processes import Process, until
-from tests.support.records import T0, mark, tick
+from tests.support.records import T0, calendar, mark, tick
 from tests.support.topics import write
 
 RUNS = 5
@@ -50,17 +50,20 @@ def named(count: int) -> list[str]:
 
 
 class Writer:
-    """Ticks of some symbols and marks of all partitions, in time order."""
+    """Ticks of some symbols that trade round the clock, and marks of all partitions, in time order."""
 
     def __init__(self, names: Sequence[str], start: int) -> None:
         self._partitions = {name: partition_of(name.encode(), PARTITIONS) for name in names}
         self._rnd = random.Random(1)
         self._units = 10**10
-        heard = {name: (name, "heard", start - HOUR) for name in names}
+        covered = {name: (name, "covered", start - HOUR) for name in names}
         self.entries: list[Entry] = []
         for partition in range(PARTITIONS):
-            own = [heard[name] for name in names if self._partitions[name] == partition]
-            self.entries.append(Entry(partition, MARK_KEY, wire.encode(mark(start, *own))))
+            own = [name for name in names if self._partitions[name] == partition]
+            marked = mark(start, *(covered[name] for name in own))
+            self.entries.append(Entry(partition, MARK_KEY, wire.encode(marked)))
+            for key, record in (calendar(name, at=start) for name in own):
+                self.entries.append(Entry(partition, key, wire.encode(record)))
 
     def tick(self, name: str, at: int) -> None:
         """A trade, with all that TradingView says of one."""
@@ -69,8 +72,8 @@ class Writer:
                    day_open=100.25, bid=100.0, ask=101.0, bid_size=3.0, ask_size=2.0, session="market")  # fmt: skip
         self.entries.append(Entry(self._partitions[name], name.encode(), wire.encode(one)))
 
-    def mark(self, through: int) -> None:
-        raw = wire.encode(mark(through))
+    def mark(self, watermark: int) -> None:
+        raw = wire.encode(mark(watermark))
         self.entries += [Entry(partition, MARK_KEY, raw) for partition in range(PARTITIONS)]
 
     def take(self) -> list[Entry]:
@@ -153,13 +156,15 @@ def bare_rate(one: Aggregator, ticks: int) -> float:
     consumer.assign([TopicPartition(topics.TICKS.name, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     taken = already = 0
     began = 0.0
-    decode_tick, decode_mark = wire.decode_tick, wire.decode_mark
+    decode_tick, decode_mark, decode_calendar = wire.decode_tick, wire.decode_mark, wire.decode_calendar
     while taken < ticks:
         for message in consumer.consume(500, 0.04):
             if message.error() is None:
                 value = message.value() or b""
                 if value.startswith(b'{"kind":"mark"'):
                     decode_mark(value)
+                elif value.startswith(b'{"kind"'):
+                    decode_calendar(value)
                 else:
                     decode_tick(value)
                     taken += 1
@@ -230,7 +235,7 @@ class Watcher(threading.Thread):
             messages = self._consumer.consume(5_000, 0.005)
             if messages:
                 self._taken.append((time.perf_counter(), messages))
-                self._bars += len(messages) - [*map(Message.key, messages)].count(None)
+                self._bars += len(messages) - [*map(Message.key, messages)].count(MARK_KEY)
         self._consumer.close()
 
     def close(self) -> None:
@@ -324,7 +329,7 @@ def ordinary_minutes() -> Figure:
                 sender.send(writer.take())
                 until(partial(watcher.has, len(symbols)), "all is visible", WITHIN_S)
                 watcher.close()
-                waits += [(at - began) * 1000 for at, _, key in watcher.seen if key is not None]
+                waits += [(at - began) * 1000 for at, _, key in watcher.seen if key != MARK_KEY]
             samples.append(statistics.quantiles(waits, n=100)[98])
     return Figure(name="engine.minute_1000_bars_p99", samples=samples, unit="ms", bound=200, at_least=False)
 

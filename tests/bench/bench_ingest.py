@@ -112,7 +112,7 @@ def seconds_to_ticks(market: Market, greeting: list[Timed], frames: list[Timed])
     for partition, symbols in wanted.items():
         feed.want(partition, symbols, T0)
     session.add(market.names, T0)
-    hear(feed, session, greeting)
+    receive(feed, session, greeting)
     drain(feed, T0)
     before = feed.ticks
     clock = time.thread_time
@@ -123,7 +123,7 @@ def seconds_to_ticks(market: Market, greeting: list[Timed], frames: list[Timed])
         while end < len(frames) and frames[end][0] < pulse:
             end += 1
         begun = clock()
-        hear(feed, session, frames[position:end])
+        receive(feed, session, frames[position:end])
         feed.present(pulse)
         feed.expire(pulse)
         used += clock() - begun
@@ -133,13 +133,13 @@ def seconds_to_ticks(market: Market, greeting: list[Timed], frames: list[Timed])
     return used, feed.ticks - before
 
 
-def hear(feed: Feed, session: QuoteSession, frames: list[Timed]) -> None:
+def receive(feed: Feed, session: QuoteSession, frames: list[Timed]) -> None:
     """What a line does with frames."""
     for now, text, _ in frames:
         feed.present(now)
         for event in session.receive(text, now):
             if type(event) is QuoteChanged:
-                feed.changed(event.symbol, event.said, now)
+                feed.changed(event.symbol, event.fields, now)
             elif type(event) is SnapshotCompleted:
                 feed.completed(event.symbol, now)
 

@@ -145,12 +145,12 @@ async def running(symbols: int) -> AsyncIterator[tuple[int, list[Line]]]:
                 while not (sum(len(line.symbols) for line in lines) == symbols and all(x.is_ready for x in lines)):
                     assert replica.process.returncode is None, replica.said
                     await asyncio.sleep(0.1)
-                await heard(port, symbols)
+                await covered(port, symbols)
             yield port, lines
             await ended(replica)
 
 
-async def heard(port: int, symbols: int) -> None:
+async def covered(port: int, symbols: int) -> None:
     """Wait until a baseline of every symbol is in Kafka."""
     while (await asyncio.to_thread(read_metrics, port))["ingest_ticks_total"] < symbols:
         await asyncio.sleep(0.2)

@@ -36,3 +36,4 @@ def test_whatever_happens_every_bar_is_the_fold_of_the_log(
     with capsys.disabled():
         print(f"\n{storm.told()}; {len(folded.bars)} bars, {len(folded.late)} late ticks")
     assert folded.bars
+    assert len(storm.sessions) >= 3

@@ -1,9 +1,11 @@
-"""Leaves out the tests of recorded messages where there are no recordings, and says so."""
+"""Leaves out the tests of recorded messages and full series where there are none, and says so."""
 
-from tests.support.recordings import absence
+from tests.support import grids, recordings
 
-collect_ignore = ["test_recordings.py"] if absence() else []
+_ABSENT = {"test_recordings.py": recordings.absence(), "test_grids.py": grids.absence()}
+
+collect_ignore = [name for name, absence in _ABSENT.items() if absence]
 
 
-def pytest_report_collectionfinish() -> str | None:
-    return absence()
+def pytest_report_collectionfinish() -> list[str]:
+    return [absence for absence in _ABSENT.values() if absence]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from contracts import wire
 from contracts.bars import FormingBar
 from contracts.feed import SymbolState, SymbolStatus
 from contracts.history import Series, SyncStatus
@@ -17,7 +18,7 @@ from contracts.http import (
     SyncStatusBody,
     WantedBody,
 )
-from contracts.intervals import Interval
+from contracts.intervals import DAY, MINUTE, Interval
 from contracts.jobs import SeriesStatus
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote
@@ -75,6 +76,58 @@ async def test_every_spelling_of_symbol_and_interval_is_the_same_series(api: Mem
         answer = await api.get(f"/market-data/ohlcv/{path}?interval=1min&limit=1")
         assert answer.json()["symbol"] == "BTCUSDT", path
         assert (answer.json()["interval"], answer.json()["count"]) == ("1m", 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "identity"),
+    [
+        ("NYSE/BAC%2FPL", SymbolId("NYSE", "BAC/PL")),
+        ("NYSE/BAC/PL", SymbolId("NYSE", "BAC/PL")),
+        ("NYSE/NYSE%3ABAC%2FPL", SymbolId("NYSE", "BAC/PL")),
+        ("BINANCE/币安人生usdt.p", SymbolId("BINANCE", "币安人生USDT.P")),
+        ("BINANCE/%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9FUSDT.P", SymbolId("BINANCE", "币安人生USDT.P")),
+        ("NSE/M%26M", SymbolId("NSE", "M&M")),
+    ],
+)
+async def test_every_ticker_is_found_in_every_read(path: str, identity: SymbolId) -> None:
+    api = MemoryApi()
+    api.store.series[identity, Interval.D1] = minute_bars(identity, 1)
+    api.cache.latest[identity] = quote(identity)
+    api.cache.bars[identity, Interval.M1] = wire.encode(minute_bars(identity, 1)[0])
+    for read in ("market-data/ohlcv", "quotes/latest", "quotes/current-bar"):
+        answer = await api.get(f"/{read}/{path}")
+        assert (answer.status_code, answer.json()["symbol"]) == (200, identity.symbol), read
+
+
+@pytest.mark.parametrize("name", ["NYSE:BAC/PL", "BINANCE:币安人生USDT.P", "BINANCE:X|Y"])
+async def test_every_ticker_is_taken_by_every_command_and_list(name: str) -> None:
+    api = MemoryApi()
+    identity = SymbolId.parse(name)
+    body = {"exchange": identity.exchange, "symbol": identity.symbol}
+    assert (await api.post("/quotes/subscribe", json={"symbols": [name]})).json()["symbols"] == [name]
+    assert (await api.post("/market-data/sync", json=body)).json()["symbol"] == identity.symbol
+    assert (await api.post("/market-data/sync/bulk", json={"symbols": [name]})).status_code == 202
+    assert {request.series[0].identity for request in api.commands.requests} == {identity}
+    api.store.statuses = [status_of(identity, Interval.D1)]
+    for query in ({"symbol": name}, {"symbol": identity.symbol}, body, {"after": f"{name}|1d"}):
+        expected = 0 if "after" in query else 1
+        answer = await api.get("/market-data/sync-status", params=query)
+        assert answer.json()["count"] == expected, query
+    listed = await api.get("/market-data/symbols", params={"after": "A:B"})
+    assert [one["symbol"] for one in listed.json()["symbols"]] == [identity.symbol]
+    assert (await api.get("/quotes/status")).json()["symbols"][0]["symbol"] == name
+    assert (await api.get("/quotes/all")).json()["missing"] == [name]
+
+
+async def test_bars_before_1970_are_asked_for_by_their_dates() -> None:
+    api = MemoryApi()
+    dow = SymbolId("TVC", "DJI")
+    api.store.series[dow, Interval.M1] = minute_bars(dow, 3, -2 * MINUTE)
+    path = "/market-data/ohlcv/TVC/DJI?interval=1m&sort=asc"
+    found = (await api.get(f"{path}&start=1969-12-31&end=1970-01-01")).json()["bars"]
+    assert [bar["open_time"] for bar in found] == ["1969-12-31T23:58:00Z", "1969-12-31T23:59:00Z"]
+    assert {bar["trading_day"] for bar in found} == {"1969-12-31"}
+    assert (await api.get(f"{path}&start=-60")).json()["count"] == 2
 
 
 @pytest.mark.parametrize("path", ["NYMEX/CL1!", "NYMEX/CL1%21", "nymex/NYMEX%3ACL1%21"])
@@ -177,7 +230,7 @@ async def test_unsubscribing_answers_the_complete_wanted_set() -> None:
 def quote(identity: SymbolId) -> bytes:
     return Quote(
         exchange=identity.exchange, symbol=identity.symbol, price=42.5, trading_day=NOW - 43_200_000,
-        event_time=NOW, received_at=NOW + 5, sequence=1,
+        extended_price=42.75, extended_time=NOW - 1_000, event_time=NOW, received_at=NOW + 5, sequence=1,
     ).encode()  # fmt: skip
 
 
@@ -186,6 +239,7 @@ async def test_the_latest_quote_is_served_with_its_times_in_rfc_3339() -> None:
     api.cache.latest[OIL] = quote(OIL)
     body = QuoteBody.model_validate_json((await api.get("/quotes/latest/NYMEX/CL1!")).content)
     assert (body.price, body.trading_day) == (42.5, "2026-01-31")
+    assert (body.extended_price, body.extended_time) == (42.75, "2026-01-31T11:59:59Z")
     assert (body.event_time, body.received_at) == ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.005Z")
 
 
@@ -196,7 +250,7 @@ async def test_the_absence_of_a_quote_or_bar_says_why(path: str) -> None:
     assert (unsubscribed.status_code, unsubscribed.json()["code"]) == (404, "not_found")
     assert "is not subscribed" in unsubscribed.json()["detail"]
     subscribe(api, "BINANCE:BTCUSDT")
-    assert "is subscribed, but nothing was heard" in (await api.get(path)).json()["detail"]
+    assert "is subscribed, but nothing has come" in (await api.get(path)).json()["detail"]
     api.control.fold.is_running = False
     assert "the feed is stopped" in (await api.get(path)).json()["detail"]
 
@@ -213,7 +267,7 @@ async def test_the_forming_bar_is_served_as_the_engine_told_it() -> None:
     api = MemoryApi()
     bar = FormingBar(
         interval=Interval.H1, open_time=NOW, close_time=NOW + 3_600_000, open=1.0, high=2.0, low=1.0, close=2.0,
-        volume=3.0, tick_count=2, gap_ms=1_500,
+        volume=3.0, tick_count=2, gap_ms=1_500, trading_day=NOW // DAY * DAY,
     )  # fmt: skip
     api.cache.bars[BTC, Interval.H1] = bar.encode()
     answer = await api.get("/quotes/current-bar/BINANCE/BTCUSDT?interval=60")

@@ -1,4 +1,8 @@
-"""A released record stays readable: the schemas of every tagged version are compared with those of the code."""
+"""A released record stays readable: the schemas of every tagged version are compared with those of the code.
+
+Nothing is tagged yet, so nobody can depend on version 1 of the bar contract: version 2 replaced it under the same topic
+names, and it is what the first tag will hold later versions to.
+"""
 
 import copy
 import json
@@ -9,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from contracts.headers import SCHEMA_VERSION
 from contracts.schemas import schemas
 from tests.support.compatibility import incompatibilities
 
@@ -69,8 +74,10 @@ def test_optional_fields_may_come_and_go(change: Change) -> None:
         (lambda bar: bar["properties"].update(n={"type": "integer"}) or bar["required"].append("n"), "record.n: "),
         (lambda bar: bar["properties"]["open"].update(type="string"), "record.open: type was 'number'"),
         (lambda bar: bar["required"].append("gap_ms"), "record.gap_ms: it changed"),
-        (lambda bar: bar["$defs"]["Origin"]["enum"].remove("settled"), "'settled' is no longer a value"),
+        (lambda bar: bar["$defs"]["Origin"]["enum"].remove("provider_final"), "'provider_final' is no longer a value"),
+        (lambda bar: bar["required"].remove("trading_day"), "record.trading_day: it changed"),
         (lambda bar: bar["properties"]["exchange"].update(pattern="^X$"), "record.exchange: pattern was"),
+        (lambda bar: bar["properties"]["tick_count"].update(exclusiveMaximum=9), "record.tick_count: exclusiveMaximum"),
         (lambda bar: bar["properties"]["volume"]["anyOf"].pop(), "record.volume: 2 forms became 1"),
     ],
 )
@@ -78,3 +85,10 @@ def test_every_other_change_is_refused(change: Change, fault: str) -> None:
     new = copy.deepcopy(CURRENT["Bar.schema.json"])
     change(new)
     assert any(fault in found for found in incompatibilities(CURRENT["Bar.schema.json"], new))
+
+
+def test_the_first_released_contract_of_bars_will_be_version_2() -> None:
+    """Records say their version in a header; one of another version is not read (`contracts.headers`)."""
+    assert SCHEMA_VERSION == b"2"
+    assert {"Bar.schema.json", "BarsComplete.schema.json", "CalendarRecord.schema.json"} <= CURRENT.keys()
+    assert "IntervalComplete.schema.json" not in CURRENT

@@ -7,6 +7,8 @@ import pytest
 
 from aggregator.settings import EngineSettings, SinkSettings
 from chassis.settings import Settings, describe
+from contracts.bars import BarsComplete
+from contracts.headers import bar_headers
 from contracts.http import Body, JobBody, QuoteBody, SeriesBody
 from history_sync.settings import HistorySettings
 from ingest_ws.settings import IngestSettings
@@ -14,6 +16,7 @@ from query_api.settings import ApiSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+CONSUMING = (ROOT / "docs" / "consuming.md").read_text("utf-8")
 DOCUMENTS = sorted(
     [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     + [readme for member in ("libs", "services", "deploy") for readme in (ROOT / member).glob("*/README.md")]
@@ -100,6 +103,14 @@ def test_the_answers_shown_are_what_the_api_answers() -> None:
     for body, text in zip(bodies, shown, strict=True):
         answer = body.model_validate_json(text)
         assert answer == body.model_validate_json(answer.model_dump_json())
+
+
+def test_consumers_are_shown_the_headers_and_the_records_that_there_are() -> None:
+    assert [row[0].strip("`") for row in rows_of_table(CONSUMING, "header")] == [
+        name for name, _ in bar_headers("1m", 0)
+    ]
+    [complete] = re.findall(r"^```json\n(.*?)\n```", CONSUMING, re.MULTILINE | re.DOTALL)
+    assert BarsComplete.decode(complete).encode().decode() == complete
 
 
 def test_decisions_are_numbered_without_a_gap_and_each_is_one_sentence() -> None:

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from candlewick_local.parts import RealParts
 from candlewick_local.ports import free_ports
+from chassis.errors import Misconfigured
 from contracts.cache import quote_key
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote
@@ -52,6 +54,16 @@ def answers(api: RunningApi, path: str, status: int) -> Callable[[], Awaitable[b
 
 async def waits_for(api: RunningApi) -> set[str]:
     return set((await api.get("/readyz")).json()["waiting"])
+
+
+async def test_a_store_of_an_older_contract_ends_the_process_with_the_command_that_clears_it(
+    local_parts: RealParts, database: str
+) -> None:
+    async with AsyncMongoClient[dict[str, object]](local_parts.mongo) as client:
+        await client[database]["ohlcv"].insert_one({"_id": "BINANCE:BTCUSDT|1m|0", "close": 1.0})
+    with pytest.raises(Misconfigured, match="make clean"):
+        async with running(settings_of(local_parts, database)) as api, asyncio.timeout(30):
+            await api.stop.wait()
 
 
 async def test_without_mongodb_bars_are_unavailable_and_quotes_go_on(

@@ -75,6 +75,17 @@ async def test_bars_are_those_of_the_range_in_the_order_asked(
     assert await store.bars(identity, Interval.M3, NEWEST) == []
 
 
+async def test_bars_before_1970_are_read_by_their_dates(
+    store: MongoStore, parts: Parts, database: str, identity: SymbolId
+) -> None:
+    before = -FIRST // 60_000
+    await store_bars(parts, database, [minute_bar(identity, before + minute) for minute in (-2, -1, 0, 1)])
+    query = bar_query("1969-12-31", "1970-01-01", 10, Sort.ASCENDING)
+    found = await store.bars(identity, Interval.M1, query)
+    assert [bar.open_time for bar in found] == [-120_000, -60_000]
+    assert {bar.trading_day for bar in found} == {-86_400_000}
+
+
 async def test_a_stored_document_that_holds_no_bar_is_left_out(
     store: MongoStore, parts: Parts, database: str, identity: SymbolId
 ) -> None:
@@ -88,7 +99,10 @@ async def test_a_stored_document_that_holds_no_bar_is_left_out(
 async def test_stored_symbols_are_found_by_jumps_in_the_order_of_their_bars(
     store: MongoStore, parts: Parts, database: str
 ) -> None:
-    names = ["A:B", "A:B1", "A:B!", "A:BB", "NYMEX:CL1!", "A:B_C"]
+    names = [
+        "A:B", "A:B1", "A:B!", "A:BB", "NYMEX:CL1!", "A:B_C", "A:B|C", "A:B}C", "NYSE:BAC/PL", "BINANCE:币安人生USDT.P",
+        "BINANCE:😀", "BINANCE:B",
+    ]  # fmt: skip
     for name in names:
         await store_bars(parts, database, [minute_bar(SymbolId.parse(name), minute) for minute in range(2)])
     every = [str(one) for one in await store.symbols(None, 100)]

@@ -10,19 +10,22 @@ from pydantic import SecretStr
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, OperationFailure
 
+from chassis.errors import Misconfigured
 from chassis.mongo import (
     Document,
     Written,
+    check_version,
     client,
     database,
     ensure_indexes,
     guarded_replace,
+    prepare,
     wait_for_mongo,
 )
 from chassis.probes import Readiness
 from chassis.settings import MongoSettings
 from chassis.stop import Stop, Stopped
-from contracts.documents import Index
+from contracts.documents import CONTRACT, Index, StoreVersion
 from contracts.errors import Unavailable
 from tests.support.parts import Parts
 
@@ -120,3 +123,40 @@ async def test_mongodb_that_is_away_is_waited_for_and_errors_show_no_password() 
             await guarded_replace(mongo.db.things, [ranked("a", 1)])
     assert "127.0.0.1:1" in str(caught.value)
     assert "hunter2" not in f"{caught.value} {ready.report()}"
+
+
+VERSION = StoreVersion("things", 2, ("things", "parts"), "run `clear {database}`")
+
+
+async def test_an_empty_database_gets_the_version_of_who_writes_first(db: AsyncDatabase[Document]) -> None:
+    await check_version(db, VERSION)
+    assert await db.list_collection_names() == [], "who only reads writes nothing"
+    await asyncio.gather(*(prepare(db, VERSION, []) for _ in range(5)))
+    assert await db[CONTRACT].find({}).to_list() == [{"_id": "things", "version": 2}]
+    await db.parts.insert_one({"_id": 1})
+    await prepare(db, VERSION, [])
+    await check_version(db, VERSION)
+
+
+@pytest.mark.parametrize(
+    ("document", "held"),
+    [(None, "no version"), ({"_id": "things", "version": 1}, "version 1"), ({"_id": "things"}, "version None")],
+)
+async def test_a_database_of_another_version_is_refused_with_the_command_that_clears_it(
+    db: AsyncDatabase[Document], document: Document | None, held: str
+) -> None:
+    await db.parts.insert_one({"_id": 1})
+    if document is not None:
+        await db[CONTRACT].insert_one(document)
+    before = await db[CONTRACT].find({}).to_list()
+    for refuse in (check_version(db, VERSION), prepare(db, VERSION, [Index("things", "x", (("x", 1),))])):
+        with pytest.raises(Misconfigured, match=f"{held} .* works with version 2: run `clear {db.name}`"):
+            await refuse
+    assert await db[CONTRACT].find({}).to_list() == before
+    assert "things" not in await db.list_collection_names(), "nothing was touched"
+
+
+async def test_documents_of_other_collections_have_no_version(db: AsyncDatabase[Document]) -> None:
+    await db.others.insert_one({"_id": 1})
+    await prepare(db, VERSION, [])
+    await check_version(db, VERSION)

@@ -1,4 +1,4 @@
-"""Every client puts a key where `partition_of` says, on real Kafka."""
+"""Every client puts a key where `partition_of` says, and reads headers and timestamps as they were written."""
 
 import asyncio
 
@@ -9,8 +9,13 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from faststream.kafka import KafkaBroker
 
-from contracts.topics import partition_of
+from contracts import wire
+from contracts.headers import bar_headers, is_current
+from contracts.topics import MARK_KEY, partition_of
+from tests.support.bars import bar
 from tests.support.parts import Parts
+from tests.support.records import T0, calendar
+from tests.support.topics import by_partition, read_all
 
 PARTITIONS = 7
 KEYS = [f"EX{i}:SYM{i * 7919}".encode() for i in range(60)]
@@ -68,3 +73,31 @@ async def test_faststream_puts_a_key_where_it_is_told(parts: Parts, topic: str) 
         for key in KEYS:
             await broker.publish(b"x", topic, key=key, partition=EXPECTED[key])
     assert await placed(parts, topic) == EXPECTED
+
+
+async def test_a_calendar_stands_beside_its_symbol_only_if_the_partition_is_said(parts: Parts, topic: str) -> None:
+    symbol = next(key for key in KEYS if EXPECTED[key] != partition_of(MARK_KEY + key, PARTITIONS))
+    name, record = calendar(symbol.decode())
+    async with AIOKafkaProducer(bootstrap_servers=parts.kafka) as producer:
+        said = await producer.send_and_wait(topic, wire.encode(record), key=name, partition=EXPECTED[symbol])
+        by_itself = await producer.send_and_wait(topic, wire.encode(record), key=name)
+    assert said.partition == EXPECTED[symbol]
+    assert by_itself.partition != EXPECTED[symbol]
+
+
+async def test_headers_and_the_time_of_a_bar_are_read_as_they_were_written(parts: Parts, topic: str) -> None:
+    """A bar of 1970 too, whose time is not older than the epoch."""
+    bars = [bar(T0, 10.0), bar(0, 10.0)]
+    producer = Producer({"bootstrap.servers": parts.kafka})
+    for one in bars:
+        headers = bar_headers(one.interval, T0)
+        producer.produce(topic, wire.encode(one), partition=0, headers=headers, timestamp=one.close_time - 1)
+    assert producer.flush(20) == 0
+    wanted = [(wire.encode(one), bar_headers(one.interval, T0), one.close_time - 1) for one in bars]
+    read = by_partition(read_all(parts.kafka, topic))[0]
+    assert [(record.value, record.headers, record.timestamp) for record in read] == wanted
+    assert all(is_current(record.headers) for record in read)
+    async with AIOKafkaConsumer(topic, bootstrap_servers=parts.kafka, auto_offset_reset="earliest") as consumer:
+        async with asyncio.timeout(20):
+            found = [await consumer.getone() for _ in bars]
+    assert [(one.value, list(one.headers), one.timestamp) for one in found] == wanted

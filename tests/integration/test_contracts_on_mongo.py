@@ -15,6 +15,7 @@ def some_bar(rnd: random.Random) -> Bar:
     low, middle, high = sorted(rnd.sample([-3.5, -1.0, 0.0, 0.1, 2.0, 10.0, 100.25], 3))
     return Bar(
         exchange="SIM", symbol="A", interval=Interval.M1, open_time=0, close_time=MINUTE,
+        trading_day=0, delay=rnd.choice([0, 900]),
         open=rnd.choice([low, middle]), high=high, low=low, close=rnd.choice([middle, high]),
         volume=rnd.choice([None, 0.0, 1.5, 1e15]), tick_count=rnd.choice([0, 0, 3]), origin=rnd.choice(list(Origin)),
         revision=rnd.choice([0, 1, 1_766_031_047_438]), gap_ms=rnd.choice([0, 0, 900]),

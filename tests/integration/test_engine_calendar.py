@@ -15,9 +15,9 @@ from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
 from tests.support.logs import Entry
 from tests.support.oracle import fold_topic
 from tests.support.processes import until
-from tests.support.records import key, mark, tick
+from tests.support.records import calendar, key, mark, tick
 from tests.support.storm import names_in
-from tests.support.topics import read_all, write
+from tests.support.topics import write
 
 
 def utc(text: str) -> int:
@@ -25,10 +25,12 @@ def utc(text: str) -> int:
 
 
 class Case(NamedTuple):
-    """Ticks `(instant, trading day)`, the instant of a boundary, and the labels of the bars that are closed by then."""
+    """The instants of ticks, that of a boundary, and the labels of the bars that are closed by then."""
 
     name: str
-    ticks: list[tuple[str, str]]
+    session: str
+    timezone: str
+    ticks: list[str]
     boundary: str
     closed: dict[str, str]
 
@@ -48,28 +50,38 @@ def evening_of(day: str, **longer: str) -> dict[str, str]:
 CASES = [
     Case(
         "a leap day ends February, and no week",
-        [("2024-02-29T23:59:10", "2024-02-29"), ("2024-03-01T00:00:10", "2024-03-01")],
+        "24x7", "Etc/UTC",
+        ["2024-02-29T23:59:10", "2024-03-01T00:00:10"],
         "2024-03-01",
         evening_of("2024-02-29", d="2024-02-29", M="2024-02-01"),
     ),
     Case(
         "a year ends with its last month, and no week",
-        [("2025-12-31T23:59:10", "2025-12-31"), ("2026-01-01T00:00:10", "2026-01-01")],
+        "24x7", "Etc/UTC",
+        ["2025-12-31T23:59:10", "2026-01-01T00:00:10"],
         "2026-01-01",
         evening_of("2025-12-31", d="2025-12-31", M="2025-12-01"),
     ),
     Case(
-        "clocks go forward on a Sunday; a week ends with it, aligned as ever",
-        [("2026-03-08T06:59:30", "2026-03-08"), ("2026-03-08T07:00:30", "2026-03-08"),
-         ("2026-03-08T23:59:10", "2026-03-08"), ("2026-03-09T00:00:10", "2026-03-09")],
-        "2026-03-09",
-        evening_of("2026-03-08", d="2026-03-08", w="2026-03-02"),
+        "a session cuts every bar at its close, and Friday's ends the week; clocks go forward before the next one",
+        "0930-1600", "America/New_York",
+        ["2026-03-06T20:59:10", "2026-03-09T13:30:10"],
+        "2026-03-06T21:00",
+        {
+            "1m": "2026-03-06T20:59", "3m": "2026-03-06T20:57", "5m": "2026-03-06T20:55", "15m": "2026-03-06T20:45",
+            "30m": "2026-03-06T20:30", "45m": "2026-03-06T20:30", "1h": "2026-03-06T20:30", "2h": "2026-03-06T20:30",
+            "3h": "2026-03-06T20:30", "4h": "2026-03-06T18:30", "1d": "2026-03-06", "1w": "2026-03-02",
+        },
     ),
     Case(
-        "a future's Sunday evening belongs to Monday, its week and its month",
-        [("2026-05-31T23:59:10", "2026-06-01"), ("2026-06-01T10:00:10", "2026-06-01")],
+        "a future's Sunday evening belongs to Monday, its week and its month; bars are counted from its opening",
+        "1700-1600", "America/Chicago",
+        ["2026-05-31T23:59:10", "2026-06-01T10:00:10"],
         "2026-06-01",
-        evening_of("2026-05-31"),
+        {
+            "1m": "2026-05-31T23:59", "3m": "2026-05-31T23:57", "5m": "2026-05-31T23:55", "15m": "2026-05-31T23:45",
+            "30m": "2026-05-31T23:30", "1h": "2026-05-31T23:00", "2h": "2026-05-31T22:00",
+        },
     ),
 ]  # fmt: skip
 
@@ -86,24 +98,22 @@ def test_boundaries_of_the_calendar(system: Aggregator) -> None:
     names = [names_in(partition)[0] for partition in range(PARTITIONS)]
     entries = []
     for partition, (case, name) in enumerate(zip(CASES, names, strict=True)):
-        first = utc(case.ticks[0][0])
-        log: list[tuple[bytes, wire.Tick | wire.Mark]] = [
-            (MARK_KEY, mark(first - MINUTE, (name, "heard", first - HOUR)))
+        first, boundary = utc(case.ticks[0]), utc(case.boundary)
+        ticks = [tick(utc(at), 100.0 + number, symbol=name) for number, at in enumerate(case.ticks, 1)]
+        log: list[tuple[bytes, wire.Tick | wire.Mark | wire.Calendar]] = [
+            (MARK_KEY, mark(first - MINUTE, (name, "covered", first - HOUR))),
+            calendar(name, case.session, case.timezone),
+            *((key(name), one) for one in ticks if one.event_time < boundary),
+            (MARK_KEY, mark(boundary + 2_500)),
+            *((key(name), one) for one in ticks if one.event_time > boundary),
         ]
-        for number, (at, day) in enumerate(case.ticks, 1):
-            log.append((key(name), tick(utc(at), 100.0 + number, symbol=name, trading_day=utc(day))))
-        boundary = utc(case.boundary)
-        log.sort(key=lambda entry: entry[1].through if isinstance(entry[1], wire.Mark) else entry[1].event_time)
-        before = [entry for entry in log if isinstance(entry[1], wire.Mark) or entry[1].event_time < boundary]
-        after = [entry for entry in log if entry not in before]
-        whole = [*before, (MARK_KEY, mark(boundary + 2_500)), *after]
-        entries += [Entry(partition, name, wire.encode(record)) for name, record in whole]
+        entries += [Entry(partition, name, wire.encode(record)) for name, record in log]
     write(system.kafka, topics.TICKS.name, entries)
     engine = system.engine().wait_ready()
     wanted = fold_topic(system.kafka, PARTITIONS).published()
     until(lambda: system.published() == wanted, "what is published is the fold", process=engine)
 
-    bars = [wire.decode_bar(m.value() or b"") for m in read_all(system.kafka, topics.BARS.name) if m.key() is not None]
+    bars = system.bars()
     for case, name in zip(CASES, names, strict=True):
         boundary = utc(case.boundary)
         closed = {
@@ -119,7 +129,7 @@ def test_boundaries_of_the_calendar(system: Aggregator) -> None:
     write(system.kafka, topics.TICKS.name, more)
     wanted = fold_topic(system.kafka, PARTITIONS).published()
     until(lambda: system.published() == wanted, "all is closed", within_s=60, process=engine)
-    bars = [wire.decode_bar(m.value() or b"") for m in read_all(system.kafka, topics.BARS.name) if m.key() is not None]
+    bars = system.bars()
     longer = {(bar.symbol, bar.interval, bar.open_time, bar.tick_count) for bar in bars if bar.interval[-1] in "dwM"}
     symbols = [name.split(":")[1] for name in names]
     assert longer == {
@@ -127,9 +137,11 @@ def test_boundaries_of_the_calendar(system: Aggregator) -> None:
         (symbols[0], "1w", utc("2024-02-26"), 2), (symbols[0], "1M", utc("2024-02-01"), 1),
         (symbols[1], "1d", utc("2025-12-31"), 1), (symbols[1], "1d", utc("2026-01-01"), 1),
         (symbols[1], "1w", utc("2025-12-29"), 2), (symbols[1], "1M", utc("2025-12-01"), 1),
-        (symbols[2], "1d", utc("2026-03-08"), 3), (symbols[2], "1d", utc("2026-03-09"), 1),
-        (symbols[2], "1w", utc("2026-03-02"), 3), (symbols[2], "1w", utc("2026-03-09"), 1),
+        (symbols[2], "1d", utc("2026-03-06"), 1), (symbols[2], "1d", utc("2026-03-09"), 1),
+        (symbols[2], "1w", utc("2026-03-02"), 1), (symbols[2], "1w", utc("2026-03-09"), 1),
         (symbols[3], "1d", utc("2026-06-01"), 2), (symbols[3], "1w", utc("2026-06-01"), 2),
     }  # fmt: skip
-    two_hours = [(b.open_time, b.tick_count) for b in bars if b.symbol == symbols[2] and b.interval == "2h"]
-    assert (utc("2026-03-08T06:00"), 2) in two_hours, "no bar is longer or shorter where clocks go forward"
+    monday = next(b for b in bars if b.symbol == symbols[2] and b.interval == "4h" and b.open_time > utc("2026-03-09"))
+    assert (monday.open_time, monday.close_time) == (utc("2026-03-09T13:30"), utc("2026-03-09T17:30")), "summer time"
+    evening = next(b for b in bars if b.symbol == symbols[3] and b.interval == "4h")
+    assert (evening.open_time, evening.trading_day) == (utc("2026-05-31T22:00"), utc("2026-06-01"))

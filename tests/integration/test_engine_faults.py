@@ -11,12 +11,14 @@ from aggregator.engine.clients import GROUP
 from candlewick_local.parts import KAFKA, RealParts
 from contracts import topics
 from contracts.intervals import DAY, MINUTE
+from contracts.topics import MARK_KEY
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
-from tests.support.logs import TickLog, calm_log, symbols_named
+from tests.support.dying_engine import DYING
+from tests.support.logs import Entry, TickLog, calm_log, symbols_named
 from tests.support.oracle import fold_topic
 from tests.support.processes import Process, until
-from tests.support.records import T0, mark, tick
-from tests.support.topics import write
+from tests.support.records import T0, calendar, mark, tick
+from tests.support.topics import read_all, write
 
 
 @pytest.fixture
@@ -30,19 +32,26 @@ def size(published: Mapping[int, Sequence[object]]) -> int:
 
 
 def assert_is_the_fold(system: Aggregator) -> None:
-    """Everything once and in order, whoever put it there."""
+    """Everything once and in order, whoever put it there, byte for byte with headers and timestamps."""
     folded = fold_topic(system.kafka, PARTITIONS).published()
     until(lambda: size(system.published()) >= size(folded), "all is published")
     assert system.published() == folded
 
 
-def test_a_restarted_engine_goes_on_where_it_was_and_issues_nothing_twice(system: Aggregator) -> None:
+def all_taken(engine: Process, entries: Sequence[Entry]) -> None:
+    """Wait until an engine that was there from the beginning has taken every tick (other keys begin with `!`)."""
+    count = sum(entry.key is not None and not entry.key.startswith(MARK_KEY) for entry in entries)
+    until(lambda: engine.metric("engine_ticks_total") == count, "all is taken", process=engine)
+
+
+def test_a_restarted_engine_goes_on_where_it_was_and_emits_nothing_twice(system: Aggregator) -> None:
     log = calm_log(symbols_named("again", 5), minutes=6).entries
     half = len(log) // 2
     write(system.kafka, topics.TICKS.name, log[:half])
     first = system.engine().wait_ready()
-    until(lambda: size(system.published()), "some bars are out", process=first)
+    all_taken(first, log[:half])
     assert first.stop() == 0
+    assert_is_the_fold(system)
     second = system.engine().wait_ready()
     assert second.metric("engine_ticks_total") == 0, "what was taken is in the state"
     write(system.kafka, topics.TICKS.name, log[half:])
@@ -51,12 +60,32 @@ def test_a_restarted_engine_goes_on_where_it_was_and_issues_nothing_twice(system
 
 
 def test_an_engine_that_is_killed_midway_is_replaced_without_a_record_lost_or_doubled(system: Aggregator) -> None:
-    log = calm_log(symbols_named("killed", 100), minutes=60, ticks_a_minute=12)
-    write(system.kafka, topics.TICKS.name, log.entries)
+    """The second half of the log is written after the kill, so that no engine is done before it."""
+    log = calm_log(symbols_named("killed", 20), minutes=20).entries
+    half = len(log) // 2
+    write(system.kafka, topics.TICKS.name, log[:half])
     first = system.engine()
-    until(lambda: read_some(system), "some bars are out", process=first)
+    until(lambda: size(system.published()), "some bars are out", process=first)
     first.kill()
-    assert size(system.published()) < size(fold_topic(system.kafka, PARTITIONS).published()), "it was midway"
+    before = size(system.published())
+    write(system.kafka, topics.TICKS.name, log[half:])
+    system.engine().wait_ready()
+    assert_is_the_fold(system)
+    assert 0 < before < size(system.published())
+
+
+def test_an_engine_that_dies_in_a_transaction_leaves_nothing_of_it_behind(system: Aggregator) -> None:
+    """All that its transaction holds has reached Kafka by then, and its positions are part of it."""
+    log = calm_log(symbols_named("dying", 5), minutes=6).entries
+    half = len(log) // 2
+    dying = system.start(["tests.support.dying_engine", "engine"], "engine-1").wait_ready()
+    write(system.kafka, topics.TICKS.name, log[:half])
+    until(lambda: dying.exit_code is not None, "it has died")
+    assert dying.exit_code == DYING
+    assert size(system.published()) == 0
+    uncommitted = read_all(system.kafka, topics.BARS.name, uncommitted=True)
+    assert [message for message in uncommitted if message.key() != MARK_KEY], "bars of it stand in the topic"
+    write(system.kafka, topics.TICKS.name, log[half:])
     system.engine().wait_ready()
     assert_is_the_fold(system)
 
@@ -75,7 +104,7 @@ def test_a_position_in_an_open_transaction_is_waited_for(system: Aggregator) -> 
     moved = [TopicPartition(topics.TICKS.name, number, 1) for number in range(PARTITIONS)]
     another.send_offsets_to_transaction(moved, outsider.consumer_group_metadata(), 30)
     second = system.engine()
-    until(lambda: "not told yet" in second.log, "it asks again", process=second)
+    until(lambda: "no answer yet" in second.log, "it asks again", process=second)
     assert "state read" not in second.log
     another.abort_transaction(30)
     outsider.close()
@@ -87,7 +116,7 @@ def test_a_position_in_an_open_transaction_is_waited_for(system: Aggregator) -> 
 def test_a_symbol_that_was_forgotten_begins_anew_after_a_restart(system: Aggregator) -> None:
     name, later = "SIM:GONE0", T0 + 100 * DAY
     log = calm_log([name], minutes=3)
-    log.mark(mark(T0 + 4 * MINUTE, (name, "left", T0 + 4 * MINUTE)))
+    log.mark(mark(T0 + 4 * MINUTE, (name, "released", T0 + 4 * MINUTE)))
     write(system.kafka, topics.TICKS.name, log.entries)
     first = system.engine().wait_ready()
     assert_is_the_fold(system)
@@ -97,8 +126,9 @@ def test_a_symbol_that_was_forgotten_begins_anew_after_a_restart(system: Aggrega
     assert_is_the_fold(system)
     assert first.stop() == 0
     back = TickLog(PARTITIONS)
+    back.calendar(*calendar(name, at=later + 500))
     back.tick(tick(later + 1_000, 10.0, 500.0, symbol=name, is_baseline=True))
-    back.mark(mark(later + 2_000, (name, "heard", later + 1_500)))
+    back.mark(mark(later + 2_000, (name, "covered", later + 1_500)))
     back.tick(tick(later + 3_000, 11.0, 600.0, symbol=name))
     back.mark(mark(later + 2 * MINUTE))
     write(system.kafka, topics.TICKS.name, back.entries)
@@ -106,16 +136,6 @@ def test_a_symbol_that_was_forgotten_begins_anew_after_a_restart(system: Aggrega
     restored = [json.loads(line) for line in second.log.splitlines() if '"state read"' in line]
     assert [one["records"] for one in restored] == [1] * PARTITIONS, "of each partition the header"
     assert_is_the_fold(system)
-
-
-def read_some(system: Aggregator) -> bool:
-    """Whether anything is on market.bars: asked of the broker, which is quicker than to read it."""
-    consumer = Consumer({"bootstrap.servers": system.kafka, "group.id": "test-ends"})
-    try:
-        asked = [TopicPartition(topics.BARS.name, number) for number in range(PARTITIONS)]
-        return any(consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in asked)
-    finally:
-        consumer.close()
 
 
 def test_two_engines_share_the_partitions_and_one_takes_over_when_the_other_dies(system: Aggregator) -> None:

@@ -7,15 +7,18 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from aggregator.core.snapshot import HEADER_KEY
 from aggregator.engine.app import TOPICS
 from aggregator.engine.clients import GROUP
 from candlewick_local.parts import RealParts
 from contracts import topics
+from contracts.topics import MARK_KEY
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
-from tests.support.logs import calm_log, symbols_named
+from tests.support.logs import Entry, calm_log, symbols_named
 from tests.support.oracle import fold_topic
 from tests.support.processes import until
-from tests.support.topics import forget_group, made_anew, write
+from tests.support.records import T0
+from tests.support.topics import forget_group, made_anew, read_all, write
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_anew_as_the_refusal_says_the_log_is_folded_from_its_beginning(system: A
     made_anew(system.kafka, [topics.ROLLUP], PARTITIONS)
     engine = system.engine().wait_ready()
     twice = {number: records * 2 for number, records in before.items()}
-    until(lambda: system.published() == twice, "the same is issued again", process=engine)
+    until(lambda: system.published() == twice, "the same is emitted again", process=engine)
 
 
 def test_a_partition_count_that_changed(system: Aggregator) -> None:
@@ -88,6 +91,35 @@ def test_a_partition_count_that_was_raised_everywhere(system: Aggregator) -> Non
     assert_refused(system, "of a log of 4 partitions, and 8 are meant now", "make it 4 again", partitions=8)
 
 
+CLEARS = ("make clean", "kafka-topics.sh --delete", "--delete --group aggregator-engine", "db.dropDatabase()")
+"""The commands that clear everything of an older contract."""
+
+
+def test_a_log_whose_marks_are_of_an_older_contract(system: Aggregator) -> None:
+    old = b'{"kind":"mark","run":7,"through":%d,"changes":[{"symbol":"SIM:A","state":"heard","at":%d}]}' % (T0, T0)
+    write(system.kafka, topics.TICKS.name, [Entry(2, MARK_KEY, old)])
+    assert_refused(system, "partition 2 of market.ticks.v1 holds marks of an older contract", *CLEARS)
+    assert read_all(system.kafka, topics.TICKS.dead.name) == []
+    assert read_all(system.kafka, topics.ROLLUP.name) == [], "it has taken nothing"
+
+
+def test_a_running_engine_ends_where_marks_of_an_older_contract_begin(system: Aggregator) -> None:
+    engine = system.engine().wait_ready()
+    old = b'{"kind":"mark","run":7,"through":%d}' % T0
+    write(system.kafka, topics.TICKS.name, [*calm_log(["SIM:A"], minutes=2).entries, Entry(0, MARK_KEY, old)])
+    until(lambda: engine.exit_code is not None, "it does not go on")
+    assert engine.exit_code == 2
+    assert "holds marks of an older contract" in engine.log
+
+
+def test_a_state_of_an_older_format(system: Aggregator) -> None:
+    run_once(system)
+    header = [m.value() or b"" for m in read_all(system.kafka, topics.ROLLUP.name) if m.key() == HEADER_KEY][-1]
+    older = b"".join((header[:1], b"\x01", header[2:]))
+    write(system.kafka, topics.ROLLUP.name, [Entry(1, HEADER_KEY, older)])
+    assert_refused(system, "the state is of format 1, this engine's is 2", *CLEARS)
+
+
 @pytest.mark.parametrize(("wrong", "why"), [("5m,1h", "1m must be among them"), ("1m,7m", "'7m' is not an interval")])
 def test_intervals_that_make_no_sense(system: Aggregator, wrong: str, why: str) -> None:
     engine = system.start(["aggregator", "engine"], "engine-1", INTERVALS=wrong)
@@ -102,13 +134,16 @@ def test_intervals_that_are_taken_out_are_built_no_more(system: Aggregator) -> N
     half = len(log) // 2
     write(system.kafka, topics.TICKS.name, log[:half])
     engine = system.engine().wait_ready()
+    until(lambda: sum(map(len, system.published().values())), "something is published", process=engine)
     assert engine.stop() == 0
     first = sum(map(len, system.published().values()))
     fewer = system.start(["aggregator", "engine"], "engine-1", INTERVALS="1m,5m,1h").wait_ready()
     write(system.kafka, topics.TICKS.name, log[half:])
-    until(lambda: fewer.metric("engine_position_lag_records") == 0 and fewer.metric("engine_bars_total"), "bars")
+    until(
+        lambda: sum(bar.interval == "1m" for bar in system.bars()) == 4 * 8, "every minute is published", process=fewer
+    )
     assert sum(map(len, system.published().values())) > first
-    assert fewer.labels("engine_bars_total", "interval") == {"1m", "5m"}
+    until(lambda: fewer.labels("engine_bars_total", "interval") == {"1m", "5m"}, "no others", process=fewer)
 
 
 def test_a_log_whose_records_have_the_time_of_their_producers(system: Aggregator) -> None:

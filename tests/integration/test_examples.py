@@ -1,4 +1,4 @@
-"""The examples of docs/consuming.md, run as it says: each prints the bars that are on the topic."""
+"""The examples of docs/consuming.md, run as it says: each prints the bars that are on the topic, or of one interval."""
 
 import subprocess
 import sys
@@ -32,11 +32,24 @@ def test_every_example_prints_every_bar(system: Aggregator) -> None:
     count = sum(map(len, folded.published().values()))
     until(lambda: sum(map(len, system.published().values())) == count, "all is published", process=engine)
     wanted = sorted(line_of(bar) for bar in folded.bars)
+    minutes = sorted(line_of(bar) for bar in folded.bars if bar.interval == "1m")
+    assert 0 < len(minutes) < len(wanted)
     for example in [*EXAMPLES, "bars_faststream.py"]:
-        command = [sys.executable, f"examples/{example}", system.kafka, str(len(wanted))]
-        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert ran.returncode == 0, f"{example}: {ran.stderr[-2000:]}"
+        ran = run_example(example, system.kafka, str(len(wanted)))
         assert sorted(ran.stdout.splitlines()) == wanted, example
+    for example in EXAMPLES:
+        ran = run_example(example, system.kafka, str(len(minutes)), "1m")
+        assert sorted(ran.stdout.splitlines()) == minutes, example
+    printed = run_example("bars_confluent.py", system.kafka, str(len(wanted))).stderr
+    closes = {bar.close_time for bar in folded.bars if bar.interval == "1m"}
+    assert f"delay 0 s: bars that close at or before {min(closes)} are complete" in printed
+
+
+def run_example(example: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, f"examples/{example}", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, f"{example}: {ran.stderr[-2000:]}"
+    return ran
 
 
 def test_the_page_names_every_example() -> None:

@@ -91,6 +91,30 @@ async def test_a_provider_that_fails_for_a_while_is_asked_again(own: History) ->
     assert kinds(await own.events("again")) == ["accepted", "completed"]
 
 
+async def test_what_was_put_aside_and_what_is_off_the_grid_is_in_the_result_everywhere(own: History) -> None:
+    """The calendar's hours begin at 9:15 in Kolkata: T0 and two minutes of it are bars, the third is a second off."""
+    opens = T0 - T0 % 86_400 + 3 * 3_600 + 45 * 60
+
+    async def act(asked: Asked) -> None:
+        good = [[float(opens + 60 * place), 10.0, 11.0, 9.0, 10.5, 1.0] for place in range(3)]
+        bad, off = [*good[1][:2], 9.0, *good[1][3:]], [good[2][0] + 1, *good[2][1:]]
+        hours = asked.resolved(timezone="Asia/Kolkata", session="0915-1530", visible_plots_set="ohlcv")
+        await asked.say(hours, asked.update([good[0], bad, good[1], off]), asked.completed())
+
+    wanted = [series("NSE:ONE", Interval.M1), series("NSE:OTHER", Interval.M1)]
+    async with venue(act) as at, replica(own.settings(at.url), own.topics):
+        await own.ask(request("odd", *wanted, bars=10))
+        parent, job, status = await own.done("odd"), await own.done("odd.0"), await own.status(wanted[0])
+    assert [bar.open_time // 1_000 - opens for bar in await own.bars(wanted[0])] == [0, 60, 121]
+    assert (parent.bars_written, parent.bars_rejected, parent.bars_off_grid) == (6, 2, 2)
+    assert status is not None
+    told = (await own.events("odd.0"))[-1]
+    for one in (job, status, told):
+        assert (one.bars_fetched, one.bars_rejected, one.bars_off_grid) == (3, 1, 1)
+        assert one.rejected_detail == "no_bar 1; the first is row 1, 2025-12-18T03:46:00Z: no_bar"
+        assert "0915-1530 Asia/Kolkata has no 1m bar that opens at 2025-12-18T03:47:01Z" in (one.off_grid_detail or "")
+
+
 async def test_a_provider_that_goes_on_failing_ends_the_job_with_a_code(own: History) -> None:
     async with venue(Asked.cut) as at, replica(own.settings(at.url, history_attempts=2), own.topics):
         await own.ask(request("never", BTC))

@@ -48,6 +48,18 @@ def test_wrong_settings_are_refused_all_at_once() -> None:
         assert name in out
 
 
+def test_a_store_of_an_older_contract_is_refused_with_the_command_that_clears_it(
+    local_parts: RealParts, database: str
+) -> None:
+    with MongoClient[dict[str, Any]](local_parts.mongo) as client:
+        client[database][OHLCV].insert_one({"_id": "NASDAQ:AAPL|1d|0", "close": 1.0})
+    settings = {"MONGODB_URL": local_parts.mongo, "MONGODB_DATABASE": database, "REDIS_URL": local_parts.redis}
+    code, out = finished(HTTP_PORT="0", **settings)
+    assert code == 2
+    assert "make clean" in out
+    assert "dropDatabase" in out
+
+
 class System:
     """The topics of requests and events, empty at first, and processes that serve them."""
 

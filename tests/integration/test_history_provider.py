@@ -7,6 +7,7 @@ import time
 import pytest
 
 from candlewick_local.ports import free_ports
+from contracts.calendar import ALWAYS, Calendar
 from contracts.history import Series
 from contracts.intervals import Interval
 from history_sync.core.failures import AFTER_TOO_MANY_MS, ErrorCode
@@ -48,6 +49,48 @@ async def test_a_good_answer_has_its_rows_and_the_instant_of_its_data() -> None:
         found = await fetch(at.url)
     assert [tuple(row) for row in found.rows] == [(bar[0] * 1000, *bar[1:]) for bar in values(3)]
     assert (found.closed_until, found.answered_at) == (NOW_MS, NOW_MS + 77)
+    assert (found.calendar, found.last_closes) == (ALWAYS, None)
+
+
+async def test_the_symbols_calendar_comes_with_the_answer() -> None:
+    hours = {"timezone": "Asia/Kolkata", "session": "0915-1530", "session_holidays": "20251225"}
+
+    async def act(asked: Asked) -> None:
+        await asked.say(asked.resolved(**hours), asked.update(values(3)), asked.completed())
+
+    async with venue(act) as at:
+        found = await fetch(at.url)
+    assert found.calendar is Calendar.parse("Asia/Kolkata", "0915-1530", "20251225")
+
+
+async def test_an_answer_without_the_symbols_metadata_is_tried_again() -> None:
+    async def act(asked: Asked) -> None:
+        await asked.say(asked.update(values(3)), asked.completed())
+
+    async with venue(act, resolves=False) as at:
+        error = await unavailable(at.url)
+    assert (error.cause, "metadata" in error.detail) == ("partial", True)
+
+
+async def test_a_calendar_that_cannot_be_read_ends_the_fetch_with_a_code() -> None:
+    async def act(asked: Asked) -> None:
+        said = asked.resolved(timezone="Mars/Olympus", session="0915-1530")
+        await asked.say(said, asked.update(values(3)), asked.completed())
+
+    async with venue(act) as at:
+        error = (await refused(at.url)).error
+    assert error.code is ErrorCode.UNREADABLE_CALENDAR
+    assert "Mars/Olympus" in error.detail
+
+
+async def test_bars_before_1970_are_fetched_with_their_stamps() -> None:
+    stamps = [-86_400.0 * days for days in (3, 2, 1)]
+
+    async def act(asked: Asked) -> None:
+        await asked.say(asked.update([[stamp, 1.0, 2.0, 0.5, 1.5, 9.0] for stamp in stamps]), asked.completed())
+
+    async with venue(act) as at:
+        assert [row.stamped_ms for row in (await fetch(at.url)).rows] == [stamp * 1000 for stamp in stamps]
 
 
 async def test_the_connection_is_ours_with_one_origin_and_the_token_and_is_closed_afterwards() -> None:

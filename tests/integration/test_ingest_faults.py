@@ -75,7 +75,7 @@ async def test_a_symbol_that_joins_or_leaves_disturbs_no_other(parts: Parts, pre
             await log.until(lambda: all(len(log.ticks_of(name)) > 2 for name in more))
             assert len(simulator.connections) == 4
             await desired.forget(*more[1:])
-            await log.until(lambda: all(log.changes_of(name)[-1].state == "left" for name in more[1:]))
+            await log.until(lambda: all(log.changes_of(name)[-1].state == "released" for name in more[1:]))
             counts = {name: len(log.ticks_of(name)) for name in kept}
             await log.until(lambda: all(len(log.ticks_of(name)) > count + 3 for name, count in counts.items()))
             async with asyncio.timeout(10):

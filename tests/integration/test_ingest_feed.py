@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
-from itertools import pairwise
 
 import pytest
 from redis.asyncio import Redis
 
 from chassis.clock import now_ms
 from contracts.feed import ConnectionEvent, SymbolErrorEvent, SymbolState, SymbolStatus, decode_feed_event
-from contracts.ticks import Quote, QuoteTick
+from contracts.ticks import CalendarRecord, Quote, QuoteTick
 from contracts.topics import partition_of
 from tests.support.ingest import (
     PARTITIONS,
@@ -58,17 +57,15 @@ async def test_every_change_becomes_a_tick_at_the_time_of_its_trade_in_the_parti
         async with ingest(settings_of(parts, prefix, simulator.url), topics):
             await log.until(lambda: all(len(log.ticks_of(name)) > 6 for name in MANY))
         entries = {name: await journal(simulator.http_url, name) for name in MANY}
-        last = max(mark.through for _, mark in log.marks)
-        await log.until(lambda: log.marks[-1][1].through >= last)
+        last = max(mark.watermark for _, mark in log.marks)
+        await log.until(lambda: log.marks[-1][1].watermark >= last)
         for _ in range(5):
             await log.read()
-        heard = await verify(simulator.http_url, log, MANY, stalled)
+        covered = await verify(simulator.http_url, log, MANY, stalled)
     for name in MANY:
         ticks = log.ticks_of(name)
         assert ticks[0].is_baseline
-        # A time that comes long before its price is a baseline of its own, at the price before.
-        again = [one for before, one in pairwise(ticks) if one.is_baseline and one.price != before.price]
-        assert len(again) < len(heard[name])
+        assert sum(tick.is_baseline for tick in ticks) == len(covered[name])
         for tick in ticks:
             if tick.is_baseline:
                 continue
@@ -81,14 +78,21 @@ async def test_every_change_becomes_a_tick_at_the_time_of_its_trade_in_the_parti
             assert abs(tick.event_time - trade) < 2_000
         assert [tick.sequence for tick in ticks] == sorted({tick.sequence for tick in ticks})
     assert {partition for partition, _ in log.marks} == set(range(PARTITIONS))
+    described: set[bytes] = set()
     for partition, key, value, _ in log.records:
-        if key != b"!":
-            assert key is not None and value is not None
-            assert partition == partition_of(key, PARTITIONS)
+        assert key is not None and value is not None
+        if key == b"!":
+            continue
+        assert partition == partition_of(key.removeprefix(b"!"), PARTITIONS)
+        if key.startswith(b"!"):
+            assert CalendarRecord.decode(value).key == key
+            described.add(key[1:])
+        else:
             assert QuoteTick.decode(value).identity.key == key
+            assert key in described, "its calendar stands before it"
 
 
-async def test_a_dropped_socket_is_deaf_in_the_marks_and_heard_again_and_ticks_flow(
+async def test_a_dropped_socket_is_uncovered_in_the_marks_and_covered_again_and_ticks_flow(
     parts: Parts, prefix: str, simulator: Simulator
 ) -> None:
     topics = topics_of(prefix)
@@ -108,11 +112,11 @@ async def test_a_dropped_socket_is_deaf_in_the_marks_and_heard_again_and_ticks_f
             await events.until(lambda: len(events.records) >= 3)
         kinds = [decode_feed_event(value or b"") for _, _, value, _ in events.records]
         assert [event.type for event in kinds[:3]] == ["connected", "disconnected", "connected"]
-        for name, heard in (
+        for name, covered in (
             await verify(simulator.http_url, log, MANY, [(before - 2_000, after + 12_000), *stalled])
         ).items():
-            again = next(start for start, _ in heard if start > after)
-            assert any(before - 2_000 < end <= after for _, end in heard)
+            again = next(start for start, _ in covered if start > after)
+            assert any(before - 2_000 < end <= after for _, end in covered)
             first = next(tick for tick in log.ticks_of(name) if tick.received_at >= again)
             assert first.is_baseline
 
@@ -136,13 +140,13 @@ async def test_a_symbol_that_nobody_wants_any_more_has_left_and_its_quote_is_del
             assert 0 < await redis.ttl(key) <= 60
             await statuses.until(lambda: state_in(statuses.records, name) == SymbolState.LIVE)
             await desired.forget(name)
-            await log.until(lambda: [change.state for change in log.changes_of(name)] == ["heard", "left"])
+            await log.until(lambda: [change.state for change in log.changes_of(name)] == ["covered", "released"])
             while await redis.get(key):
                 await log.read()
             await statuses.until(lambda: state_in(statuses.records, name) is None)
             count = len(log.ticks_of(BTC))
             await log.until(lambda: len(log.ticks_of(BTC)) > count + 2)
-        assert [change.state for change in log.changes_of(BTC)] == ["heard"]
+        assert [change.state for change in log.changes_of(BTC)] == ["covered"]
 
 
 def state_in(records: list[tuple[int, bytes | None, bytes | None, int]], name: str) -> SymbolState | None:
@@ -191,7 +195,7 @@ async def test_an_unknown_symbol_is_an_event_and_a_status_and_disturbs_nobody(
     assert not log.changes_of(NOBODY)
 
 
-async def test_a_stopped_feed_is_deaf_and_a_started_one_hears_again(
+async def test_a_stopped_feed_is_uncovered_and_a_started_one_covers_again(
     parts: Parts, prefix: str, simulator: Simulator
 ) -> None:
     topics = topics_of(prefix)
@@ -209,7 +213,7 @@ async def test_a_stopped_feed_is_deaf_and_a_started_one_hears_again(
             count = len(log.ticks_of(BTC))
             await desired.run(running=True)
             await log.until(lambda: len(log.ticks_of(BTC)) > count + 2)
-    assert [change.state for change in log.changes_of(BTC)] == ["heard", "deaf", "heard"]
+    assert [change.state for change in log.changes_of(BTC)] == ["covered", "uncovered", "covered"]
 
 
 async def test_two_replicas_share_the_partitions_and_each_marks_its_own(
@@ -220,13 +224,13 @@ async def test_two_replicas_share_the_partitions_and_each_marks_its_own(
         await desired.want(*MANY)
         async with ingest(settings_of(parts, prefix, simulator.url), topics):
             await log.until(lambda: all(log.ticks_of(name) for name in MANY))
-            runs = {mark.run for _, mark in log.marks}
+            epochs = {mark.epoch for _, mark in log.marks}
             async with ingest(settings_of(parts, prefix, simulator.url, ingest_replica="replica-2"), topics):
 
                 def is_shared() -> bool:
-                    newest = {partition: mark.run for partition, mark in log.marks}
-                    others = {partition for partition, run in newest.items() if run not in runs}
-                    return bool(others) and len({run % 4096 for run in newest.values()}) == 2
+                    newest = {partition: mark.epoch for partition, mark in log.marks}
+                    others = {partition for partition, epoch in newest.items() if epoch not in epochs}
+                    return bool(others) and len({epoch % 4096 for epoch in newest.values()}) == 2
 
                 await log.until(is_shared)
                 counts = {name: len(log.ticks_of(name)) for name in MANY}

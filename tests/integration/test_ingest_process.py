@@ -86,5 +86,5 @@ async def test_sigterm_sends_what_is_left_and_a_last_mark_and_ends_clean(parts: 
     assert process.returncode == 0, out.decode()
     partition = partition_of(NAME.encode(), PARTITIONS)
     last = [mark for where, mark in log.marks if where == partition][-1]
-    assert last.through >= log.ticks_of(NAME)[-1].received_at
+    assert last.watermark >= log.ticks_of(NAME)[-1].received_at
     assert not simulator.connections

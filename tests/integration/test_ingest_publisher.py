@@ -38,18 +38,18 @@ async def test_a_lost_sequence_costs_what_was_under_way_and_nothing_after_it(par
             publisher.wake()
 
         trade()
-        await log.until(lambda: log.heard(str(A), 0, 2**53))
+        await log.until(lambda: log.covered(str(A), 0, 2**53))
         producer = publisher._producer
         assert producer is not None
         producer._txn_manager.increment_sequence_number(TopicPartition(topics.ticks.name, partition), 10)
         trade()
         lost_at = now_ms()
-        await log.until(lambda: len(log.heard(str(A), 0, 2**53)) == 2)
+        await log.until(lambda: len(log.covered(str(A), 0, 2**53)) == 2)
         assert publisher._producer is not producer
         trade()
         await log.until(lambda: log.ticks_of(str(A))[-1].cumulative_volume == volume)
-        [(_, deaf), (again, _)] = log.heard(str(A), 0, 2**53)
-        assert deaf <= lost_at <= again
+        [(_, uncovered), (again, _)] = log.covered(str(A), 0, 2**53)
+        assert uncovered <= lost_at <= again
         stop.request("the test is over")
         await running
         await publisher.close()

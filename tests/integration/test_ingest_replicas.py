@@ -20,11 +20,11 @@ EXCESS_MS = 2_000
 
 
 async def until_all_tick_after(log: Log, at: int) -> None:
-    """Wait until every symbol has ticked after an instant and is heard since."""
+    """Wait until every symbol has ticked after an instant and is covered since."""
 
     def has_ticked(name: str) -> bool:
-        ticks, heard = log.ticks_of(name), log.heard(name, 0, 2**53)
-        return bool(ticks) and ticks[-1].received_at > at and bool(heard) and heard[-1][1] > at
+        ticks, covered = log.ticks_of(name), log.covered(name, 0, 2**53)
+        return bool(ticks) and ticks[-1].received_at > at and bool(covered) and covered[-1][1] > at
 
     await log.until(lambda: all(map(has_ticked, SOME)), 60)
 

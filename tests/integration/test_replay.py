@@ -14,13 +14,14 @@ import pytest
 from candlewick_local.parts import RealParts
 from contracts import topics, wire
 from contracts.bars import Origin
+from contracts.headers import bar_headers
 from contracts.intervals import MINUTE
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
 from tests.support.logs import Entry, calm_log, entry_of, symbols_named
 from tests.support.oracle import fold_topic
 from tests.support.processes import until
-from tests.support.records import T0, tick
-from tests.support.topics import read_all, write
+from tests.support.records import T0, key, tick
+from tests.support.topics import write
 
 MINUTES = 30
 
@@ -56,33 +57,32 @@ def told(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat()
 
 
-def bars_of(system: Aggregator) -> list[wire.Bar]:
-    return [wire.decode_bar(m.value() or b"") for m in read_all(system.kafka, topics.BARS.name) if m.key() is not None]
-
-
 def publish(system: Aggregator, bar: wire.Bar) -> None:
     write(system.kafka, topics.BARS.name, [entry_of(bar, PARTITIONS)])
 
 
 def test_a_wrong_bar_is_told_and_put_right_and_a_settled_one_stands(system: Aggregator) -> None:
     assert replay(system) == (0, []), "what the engine published is the fold"
-    right = next(bar for bar in bars_of(system) if bar.interval == "5m")
+    right = next(bar for bar in system.bars() if bar.interval == "5m")
     wrong = msgspec.structs.replace(right, close=right.close + 1, revision=1)
     publish(system, wrong)
     told_of = f"{right.exchange}:{right.symbol} 5m {right.open_time}: close {wrong.close} is {right.close} by the log"
     assert replay(system) == (3, [told_of])
     assert replay(system, start=right.close_time) == (0, []), "it lies outside"
     assert replay(system, "--publish") == (3, [told_of])
-    revised = max(bars_of(system), key=lambda bar: bar.revision)
+    revised = max(system.bars(), key=lambda bar: bar.revision)
     assert (revised.close, revised.reason, revised.origin) == (right.close, "replay", "ticks")
     assert revised.revision > 1_700_000_000_000
+    (written,) = [record for of in system.published().values() for record in of if b'"replay"' in (record.value or b"")]
+    assert written.headers == bar_headers("5m", revised.revision)
+    assert (written.key, written.timestamp) == (key(f"{right.exchange}:{right.symbol}"), right.close_time - 1)
     assert replay(system) == (0, [])
-    publish(system, msgspec.structs.replace(wrong, origin=Origin.SETTLED.value, revision=5))
+    publish(system, msgspec.structs.replace(wrong, origin=Origin.PROVIDER_FINAL.value, revision=5))
     assert replay(system, "--publish") == (0, []), "the provider's word stands"
 
 
 def test_what_is_no_bar_is_passed_over_and_counted(system: Aggregator) -> None:
-    bar = bars_of(system)[0]
+    bar = system.bars()[0]
     elsewhere = msgspec.structs.replace(bar, close=bar.close + 1, revision=1)
     write(
         system.kafka, topics.BARS.name, [Entry(0, b"SIM:POISON", b"{"), Entry(0, b"SIM:OTHER", wire.encode(elsewhere))]
@@ -94,10 +94,10 @@ def test_what_is_no_bar_is_passed_over_and_counted(system: Aggregator) -> None:
 
 
 def test_what_may_still_be_corrected_is_left_out_and_what_is_not_in_the_log_is_told(system: Aggregator) -> None:
-    last = max((bar for bar in bars_of(system) if bar.interval == "1m"), key=lambda bar: bar.open_time)
+    last = max((bar for bar in system.bars() if bar.interval == "1m"), key=lambda bar: bar.open_time)
     publish(system, msgspec.structs.replace(last, close=last.close + 1, revision=1))
     assert replay(system, "--publish") == (0, [])
-    publish(system, msgspec.structs.replace(bars_of(system)[0], symbol="NEVER"))
+    publish(system, msgspec.structs.replace(system.bars()[0], symbol="NEVER"))
     code, report = replay(system)
     assert (code, len(report)) == (3, 1)
     assert report[0].endswith("published, but the log has no tick of it")
@@ -140,5 +140,5 @@ def test_help_tells_what_it_does_and_its_settings() -> None:
     command = [sys.executable, "-m", "aggregator", "replay", "--help"]
     ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=30, check=True)
     assert "exit code 3" in ran.stdout
-    assert "LATENESS_MS" in ran.stdout
+    assert "CLOSE_DELAY_MS" in ran.stdout
     assert json.dumps(ran.stderr) == '""'

@@ -15,6 +15,7 @@ from tests.support.ingest import fault, journal
 from tradingview.codec import Heartbeat, Hello, Message, Packet, decode, encode
 from tradingview.errors import BadFrame
 from tradingview_simulator import Simulator, SimulatorSettings, serve
+from tradingview_simulator.model.calendars import day_date
 
 DEADLINE_S = 30
 NAME = "SIM:S0042"
@@ -273,3 +274,23 @@ async def test_what_is_on_is_told_and_what_is_unknown_is_refused(simulator: Simu
             assert refused.status_code == 422, body
         assert "one of" in (await http.post("/control/fault", json={"fault": "nonsense"})).text
         assert (await http.post("/control/fault", content=b"no JSON")).status_code == 422
+
+
+async def test_an_exchange_announces_an_early_close_to_all_who_watch_the_symbol(simulator: Simulator) -> None:
+    tape = simulator.market.tape("NASDAQ:AAPL")
+    assert tape is not None
+    coming = tape.calendar.next_session(tape.day_at(simulator.settings.now()) + 1)
+    date = day_date(coming.day).strftime("%Y%m%d")
+    async with asyncio.timeout(DEADLINE_S), connect(simulator.url) as socket:
+        await socket.send(encode("set_auth_token", "anybody"))
+        await socket.send(encode("quote_create_session", "qs"))
+        await socket.send(encode("quote_set_fields", "qs", "subsessions", "session_holidays"))
+        await socket.send(encode("quote_add_symbols", "qs", "NASDAQ:AAPL"))
+        await snapshot(socket)
+        await fault(simulator.http_url, "correction", symbol="NASDAQ:AAPL", corrections=f"0930-1145:{date}")
+        said: Any = await until(socket, is_("qsd"))
+    assert said.params[1]["v"].keys() == {"subsessions"}
+    assert f"0930-1145:{date}" in said.params[1]["v"]["subsessions"][0]["session-correction"]
+    shortened = tape.calendar.session(coming.day)
+    assert shortened is not None
+    assert shortened.seconds == 135 * 60

@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 
 from tradingview.codec import Message, decode, encode
 from tradingview_simulator import SimulatorSettings, serve
-from tradingview_simulator.charts.series import values_of
-from tradingview_simulator.model.bars import RESOLUTIONS, bars
+from tradingview_simulator.model.bars import RESOLUTIONS, bars, values_of
 from tradingview_simulator.model.market import Market
+from tradingview_simulator.model.registry import LISTED
 
 with warnings.catch_warnings():
     # Its source has invalid escape sequences, of which Python warns wherever it compiles it.
@@ -75,12 +75,30 @@ async def test_unmodified_tvdatafeed_gets_5000_bars_of_every_interval_or_all_the
     assert_equal(frame, expected)
 
 
-@pytest.mark.parametrize("interval", [Interval.in_1_minute, Interval.in_4_hour, Interval.in_daily])
-@pytest.mark.parametrize("name", ["NASDAQ:AAPL", "TVC:NDX", "NYMEX:CL1!", "KRAKEN:RAREUSD"])
-async def test_unmodified_tvdatafeed_gets_every_kind_of_symbol(name: str, interval: Interval) -> None:
+@pytest.mark.parametrize("name", [instrument.name for instrument in LISTED])
+async def test_unmodified_tvdatafeed_gets_all_intervals_of_every_kind_of_symbol(name: str) -> None:
     async with serve(SETTINGS) as simulator:
-        frame = await asyncio.to_thread(history, simulator.url, name, interval, 200)
-    assert_equal(frame, truth(name, interval.value, 200))
+        for interval in Interval:
+            frame = await asyncio.to_thread(history, simulator.url, name, interval, 100)
+            expected = truth(name, interval.value, 100)
+            assert len(expected) == 100 or interval in {Interval.in_weekly, Interval.in_monthly}
+            assert_equal(frame, expected)
+
+
+async def test_a_resolved_symbol_tells_when_it_trades() -> None:
+    async with serve(SETTINGS) as simulator:
+        messages = await conversation(
+            simulator.url,
+            ("resolve_symbol", "sym", "CME_MINI:ES1!"),
+            ("create_series", "s", "s1", "sym", "1", 3),
+            until="series_completed",
+        )
+    info = next(message.params[2] for message in messages if message.method == "symbol_resolved")
+    assert (info["timezone"], info["session"]) == ("America/Chicago", "1700-1600")
+    assert "20250120" in info["session_holidays"]
+    (regular,) = info["subsessions"]
+    assert info["corrections"] == regular["session-correction"]
+    assert "1700F2-1200F1,1700-1600:" in info["corrections"]
 
 
 async def conversation(url: str, *calls: tuple[Any, ...], until: str) -> list[Message]:

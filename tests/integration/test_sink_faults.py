@@ -109,10 +109,13 @@ def test_while_redis_is_away_bars_are_stored_and_stale_answers_are_dropped_when_
 
 def test_two_sinks_and_one_that_is_killed_store_every_winner(system: Aggregator) -> None:
     one, other = system.sink(batch_records=50).wait_ready(), system.sink(batch_records=50).wait_ready()
-    write(system.kafka, topics.TICKS.name, calm_log(symbols_named("pair", 40), minutes=20).entries)
+    log = calm_log(symbols_named("pair", 40), minutes=20).entries
+    half = len(log) // 2
+    write(system.kafka, topics.TICKS.name, log[:half])
     system.engine().wait_ready()
     until(lambda: one.metric("sink_bars_total") and other.metric("sink_bars_total"), "both work", 60.0)
     other.kill()
+    write(system.kafka, topics.TICKS.name, log[half:])
     wanted = winners(fold_topic(system.kafka, PARTITIONS).bars)
     until(lambda: len(stored(system)) == len(wanted), "all is stored", 60.0, one)
     assert stored(system) == wanted

@@ -15,9 +15,11 @@ from chassis.clock import now_ms
 from contracts import topics, wire
 from contracts.bars import Bar, FormingBar, Origin
 from contracts.cache import forming_key, generation_key, series_key
-from contracts.documents import bar_of, ohlcv_document
+from contracts.documents import BARS_VERSION, CONTRACT, bar_of, ohlcv_document
+from contracts.headers import bar_headers, complete_headers
 from contracts.intervals import MINUTE, Interval
 from contracts.symbols import SymbolId
+from contracts.topics import MARK_KEY
 from tests.support.aggregator import PARTITIONS, Aggregator, aggregator
 from tests.support.bars import bar, forming
 from tests.support.logs import Entry, calm_log, entry_of, symbols_named
@@ -104,14 +106,14 @@ def test_a_bar_of_a_transaction_that_was_given_up_is_not_stored(system: Aggregat
     assert stored(system) == winners([whole])
 
 
-def test_a_backfill_bar_never_replaces_a_bar_from_ticks_and_settled_ones_are_left_alone(system: Aggregator) -> None:
+def test_a_backfill_bar_never_replaces_a_bar_from_ticks_and_final_ones_are_left_alone(system: Aggregator) -> None:
     sink = system.sink().wait_ready()
     ours = bar(close=10.0)
     send(system, [ours])
     until(lambda: len(stored(system)) == 1, "ours is stored")
     rivals = [
         bar(close=12.0, origin=Origin.BACKFILL.value, revision=now_ms(), tick_count=0),
-        bar(close=13.0, origin=Origin.SETTLED.value, revision=now_ms(), reason="repair"),
+        bar(close=13.0, origin=Origin.PROVIDER_FINAL.value, revision=now_ms(), reason="repair"),
         bar(T0 + MINUTE, close=14.0, origin=Origin.BACKFILL.value, revision=now_ms(), tick_count=0),
     ]
     send(system, rivals)
@@ -123,6 +125,7 @@ def test_a_backfill_bar_never_replaces_a_bar_from_ticks_and_settled_ones_are_lef
 def test_a_bar_from_ticks_replaces_a_backfill_bar(system: Aggregator) -> None:
     backfill = Bar.decode(wire.encode(bar(close=12.0, origin=Origin.BACKFILL.value, revision=now_ms())))
     with MongoClient[dict[str, Any]](system.parts.mongo) as client:
+        client[system.database][CONTRACT].insert_one(BARS_VERSION.document)
         client[system.database]["ohlcv"].insert_one(ohlcv_document(backfill))
     system.sink().wait_ready()
     send(system, [bar(close=10.0)])
@@ -131,7 +134,12 @@ def test_a_bar_from_ticks_replaces_a_backfill_bar(system: Aggregator) -> None:
 
 def test_a_poison_record_becomes_a_dead_letter_and_the_rest_is_stored(system: Aggregator) -> None:
     sink = system.sink().wait_ready()
-    poison = [Entry(0, b"SIM:A", b"\xff{"), Entry(0, b"SIM:A", wire.encode(bar(revision=2**62))), Entry(1, None, b"[]")]
+    headers = bar_headers("1m", T0)
+    poison = [
+        Entry(0, b"SIM:A", b"\xff{", headers),
+        Entry(0, b"SIM:A", wire.encode(bar(revision=2**62)), headers),
+        Entry(1, None, b"[]", headers),
+    ]
     write(system.kafka, topics.BARS.name, [*poison, entry_of(bar(), PARTITIONS)])
     write(system.kafka, topics.FORMING.name, [Entry(2, b"SIM:A", b"nonsense")])
     until(lambda: len(stored(system)) == 1, "the good one is stored")
@@ -143,6 +151,32 @@ def test_a_poison_record_becomes_a_dead_letter_and_the_rest_is_stored(system: Ag
     }  # fmt: skip
     until(lambda: len(read_all(system.kafka, topics.FORMING.dead.name)) == 1, "the bad forming record too")
     assert sink.waiting() == {}
+
+
+def test_records_of_an_older_contract_are_put_aside_and_logged_once(system: Aggregator) -> None:
+    sink = system.sink(batch_records=2).wait_ready()
+    old = [entry_of(bar(T0 + number * MINUTE), PARTITIONS)._replace(headers=None) for number in range(8)]
+    complete = wire.BarsComplete(closed_through=T0, final_through=T0, count=3)
+    passed_over = Entry(old[0].partition, MARK_KEY, wire.encode(complete), complete_headers(T0))
+    write(system.kafka, topics.BARS.name, [*old, passed_over, entry_of(bar(close=12.0), PARTITIONS)])
+    until(lambda: stored(system), "the current one is stored", process=sink)
+    letters = read_all(system.kafka, topics.BARS.dead.name)
+    assert [letter.value() for letter in letters] == [record.value for record in old]
+    assert {headers_of(letter)["kind"] for letter in letters} == {"old_contract"}
+    assert sink.log.count("no header schema=2") == 1
+    assert stored(system) == winners([bar(close=12.0)])
+
+
+def test_a_store_of_an_older_contract_is_refused_with_the_command_that_clears_it(system: Aggregator) -> None:
+    document = {"_id": f"SIM:A|1m|{T0}", "close": 1.0}
+    with MongoClient[dict[str, Any]](system.parts.mongo) as client:
+        client[system.database]["ohlcv"].insert_one(document)
+        sink = system.sink()
+        until(lambda: sink.exit_code is not None, "it does not go on")
+        assert sink.exit_code == 2
+        assert "make clean" in sink.log
+        assert f'getSiblingDB(\\"{system.database}\\").dropDatabase()' in sink.log
+        assert client[system.database]["ohlcv"].find_one() == document
 
 
 def test_a_write_drops_the_cached_answers_of_its_series_and_of_no_other(system: Aggregator, redis: "Redis") -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aggregator.engine.clients import GROUP
 from candlewick_local.parts import RealParts
-from contracts import topics
+from contracts import topics, wire
 from tests.support.processes import Process, Processes
-from tests.support.topics import by_partition, forget_group, made_anew, read_all
+from tests.support.topics import Written, by_partition, forget_group, made_anew, read_all
 
 PARTITIONS = 4
 _ROOT = Path(__file__).parents[2]
@@ -55,9 +55,14 @@ class Aggregator:
             SINK_BATCH_RECORDS=str(batch_records),
         )
 
-    def published(self) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
+    def published(self) -> dict[int, list[Written]]:
         """What `market.bars` holds, by partition."""
         return {number: [] for number in range(PARTITIONS)} | by_partition(read_all(self.kafka, topics.BARS.name))
+
+    def bars(self) -> list[wire.Bar]:
+        """The bars that `market.bars` holds, as the headers say which records those are."""
+        records = [record for of in self.published().values() for record in of]
+        return [wire.decode_bar(record.value or b"") for record in records if ("kind", b"bar") in record.headers]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from contracts import wire
 from contracts.errors import Unavailable
 from contracts.feed import Subscription
 from contracts.history import SyncRequest
-from contracts.intervals import Interval
+from contracts.intervals import DAY, Interval
 from contracts.jobs import Job, SeriesStatus
 from contracts.symbols import SymbolId
 from query_api.core.desired import Control, Statuses, Wanted
@@ -211,7 +211,7 @@ def minute_bars(identity: SymbolId, count: int, first: int = NOW) -> list[wire.B
     return [
         wire.Bar(
             exchange=identity.exchange, symbol=identity.symbol, interval="1m", open_time=at, close_time=at + 60_000,
-            open=1.0, high=2.0, low=0.5, close=1.5, volume=1.0, tick_count=3, origin="ticks",
+            trading_day=at - at % DAY, open=1.0, high=2.0, low=0.5, close=1.5, volume=1.0, tick_count=3, origin="ticks",
         )
         for at in range(first, first + count * 60_000, 60_000)
     ]  # fmt: skip

@@ -5,12 +5,14 @@ from typing import Any
 
 from contracts import wire
 from contracts.bars import Origin
-from contracts.intervals import Interval
+from contracts.calendar import ALWAYS
+from contracts.intervals import DAY, Interval
 from tests.support.records import T0
 
 
 def bar(open_time: int = T0, close: float = 10.0, *, symbol: str = "A", interval: str = "1m", **more: Any) -> wire.Bar:
-    """A bar of `SIM:A` from ticks."""
+    """A bar of `SIM:A` from ticks, of a market that never closes."""
+    closes = ALWAYS.close_of(Interval(interval), open_time)
     fields: dict[str, Any] = {
         "open": 10.0,
         "high": max(10.0, close),
@@ -21,7 +23,8 @@ def bar(open_time: int = T0, close: float = 10.0, *, symbol: str = "A", interval
         "last_tick_time": open_time + 1,
         "exchange": "SIM",
         "origin": Origin.TICKS.value,
-        "close_time": Interval(interval).close_time(open_time),
+        "close_time": closes,
+        "trading_day": open_time - open_time % DAY,
     }
     return wire.Bar(interval=interval, open_time=open_time, close=close, symbol=symbol, **fields | more)
 
@@ -35,6 +38,7 @@ def forming(
             interval=interval,
             open_time=open_time,
             close_time=open_time + 60_000,
+            trading_day=open_time - open_time % DAY,
             open=10.0,
             high=max(10.0, close),
             low=min(10.0, close),

@@ -4,7 +4,10 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-_HELD = ("type", "const", "pattern", "format", "maxLength", "minLength", "maximum", "minimum", "multipleOf", "maxItems")
+_HELD = (
+    "type", "const", "pattern", "format", "maxLength", "minLength", "maximum", "minimum", "exclusiveMaximum",
+    "exclusiveMinimum", "multipleOf", "maxItems", "minItems",
+)  # fmt: skip
 """What of a value may not change: it would refuse what was sent, or send what was refused."""
 
 

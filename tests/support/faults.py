@@ -17,13 +17,13 @@ EXCESS_MS = 2_000
 
 
 class Fault(NamedTuple):
-    """What the simulator is told, for how many deadlines, and whether symbols may be, and must be, deaf for it."""
+    """What the simulator is told, for how many deadlines, and whether symbols may be, and must be, uncovered for it."""
 
     name: str
     more: Mapping[str, Any] = MappingProxyType({})
     lasts: float = 0
     """In deadlines for silence."""
-    is_deaf: bool = True
+    is_uncovered: bool = True
     then_drop: bool = False
 
 
@@ -35,13 +35,13 @@ FAULTS = (
     Fault("garbage"),
     Fault("truncated"),
     Fault("binary"),
-    Fault("huge", is_deaf=False),
-    Fault("unknown_method", is_deaf=False),
-    Fault("duplicate", {"chance": 1.0}, 1.2, is_deaf=False),
-    Fault("out_of_order", is_deaf=False),
-    Fault("volume_regression", is_deaf=False),
-    Fault("slow", {"ms": 400}, 1.2, is_deaf=False),
-    Fault("coalesce", {"ms": 1_500}, 1.6, is_deaf=False),
+    Fault("huge", is_uncovered=False),
+    Fault("unknown_method", is_uncovered=False),
+    Fault("duplicate", {"chance": 1.0}, 1.2, is_uncovered=False),
+    Fault("out_of_order", is_uncovered=False),
+    Fault("volume_regression", is_uncovered=False),
+    Fault("slow", {"ms": 400}, 1.2, is_uncovered=False),
+    Fault("coalesce", {"ms": 1_500}, 1.6, is_uncovered=False),
     Fault("silent", lasts=2),
     Fault("heartbeat_only", lasts=2),
     Fault("expired_token", lasts=2, then_drop=True),
@@ -54,7 +54,7 @@ async def survive(
 ) -> None:
     """Have ingest-ws live through a fault: what is lost is announced, and nothing else is.
 
-    `deadline_ms`: how long a silence is borne. `back_within_ms`: within which all is heard again when a fault ended.
+    `deadline_ms`: how long a silence is borne. `back_within_ms`: within which all is covered again when a fault ended.
     """
     topics = topics_of(prefix)
     lasts_ms = int(mischief.lasts * deadline_ms)
@@ -80,13 +80,13 @@ async def survive(
             ended = now_ms()
 
             def is_back(name: str) -> bool:
-                ticks, heard = log.ticks_of(name), log.heard(name, 0, 2**53)
-                return ticks[-1].received_at > ended + EXCESS_MS and heard[-1][1] > ended + EXCESS_MS
+                ticks, covered = log.ticks_of(name), log.covered(name, 0, 2**53)
+                return ticks[-1].received_at > ended + EXCESS_MS and covered[-1][1] > ended + EXCESS_MS
 
             await log.until(lambda: all(map(is_back, NAMES)), within_s)
         for _ in range(5):
             await log.read()
         window = (begun - EXCESS_MS, ended + back_within_ms)
-        windows = [window] if mischief.is_deaf else []
-        heard = await verify(simulator.http_url, log, NAMES, windows + stalled)
-    assert stalled or any(len(stretches) > 1 for stretches in heard.values()) == mischief.is_deaf
+        windows = [window] if mischief.is_uncovered else []
+        covered = await verify(simulator.http_url, log, NAMES, windows + stalled)
+    assert stalled or any(len(stretches) > 1 for stretches in covered.values()) == mischief.is_uncovered

@@ -35,10 +35,16 @@ VALUES: tuple[object, ...] = (
     T0,
     10**12,
     "\U0001f600",
+    "America/New_York",
+    "20260101,20260119",
+    [{"id": "regular", "session": "0930-1600", "session-correction": "0930-1300:20260102"}],
+    [{"id": "regular", "session": "2500-1"}],
+    {"phase": "regular", "tradingday": "20260102"},
 )
 FIELDS = (
     "lp", "volume", "lp_time", "bid", "ask", "open_time", "current_session", "update_mode", "high_price", "low_price",
-    "description", "currency_code", "nobody_knows",
+    "description", "currency_code", "nobody_knows", "timezone", "subsessions", "session_holidays", "market-status",
+    "rtc", "rtc_time", "pricescale", "listed_exchange",
 )  # fmt: skip
 
 
@@ -103,7 +109,7 @@ class Victim:
         self._connect()
 
     def _connect(self) -> None:
-        self.feed.deafened(list(self.feed.symbols), self.now, self.now)
+        self.feed.uncover(list(self.feed.symbols), self.now, self.now)
         self.session = QuoteSession(SESSION, self.now)
         self.session.add(map(str, SYMBOLS), self.now)
         self.sessions += 1

@@ -18,7 +18,7 @@ from chassis.settings import KafkaSettings
 from chassis.stop import Stop, Stopped
 from contracts import wire
 from contracts.feed import FeedControl, Subscription
-from contracts.marks import Hearing
+from contracts.marks import Coverage
 from contracts.symbols import SymbolId
 from contracts.topics import CONTROL_KEY, MARK_KEY, partition_of
 from ingest_ws.app import work
@@ -36,7 +36,7 @@ def topics_of(prefix: str) -> Topics:
     return Topics(
         **{
             name: replace(topic, name=prefix + topic.name)
-            for name in ("ticks", "status", "feed", "subscriptions", "control")
+            for name in ("ticks", "status", "symbols", "feed", "subscriptions", "control")
             for topic in (getattr(own, name),)
         }
     )
@@ -125,7 +125,7 @@ class Log:
         self._partitions = partitions
         self.records: list[tuple[int, bytes | None, bytes | None, int]] = []
         self.headers: list[dict[str, str]] = []
-        self.hearing: dict[int, Hearing] = {partition: Hearing() for partition in range(partitions)}
+        self.coverage: dict[int, Coverage] = {partition: Coverage() for partition in range(partitions)}
         self.marks: list[tuple[int, wire.Mark]] = []
         self.ticks: list[tuple[int, wire.Tick]] = []
         self._by_name: dict[str, list[wire.Tick]] = defaultdict(list)
@@ -139,7 +139,7 @@ class Log:
                 if record.key == MARK_KEY:
                     mark = wire.decode_mark(record.value)
                     self.marks.append((record.partition, mark))
-                    self.hearing[record.partition].apply(mark, record.timestamp)
+                    self.coverage[record.partition].apply(mark, record.timestamp)
                 elif b'"received_at"' in (record.value or b""):
                     tick = wire.decode_tick(record.value)
                     self.ticks.append((record.partition, tick))
@@ -154,11 +154,11 @@ class Log:
     def ticks_of(self, name: str) -> list[wire.Tick]:
         return self._by_name[name]
 
-    def heard(self, name: str, start: int, end: int) -> list[tuple[int, int]]:
-        return self.hearing[partition_of(name.encode(), self._partitions)].heard(name, start, end)
+    def covered(self, name: str, start: int, end: int) -> list[tuple[int, int]]:
+        return self.coverage[partition_of(name.encode(), self._partitions)].covered(name, start, end)
 
-    def changes_of(self, name: str) -> list[wire.Change]:
-        return [change for _, mark in self.marks for change in mark.changes if change.symbol == name]
+    def changes_of(self, name: str) -> list[wire.CoverageChange]:
+        return [change for _, mark in self.marks for change in mark.coverage if change.symbol == name]
 
 
 @asynccontextmanager

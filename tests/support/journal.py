@@ -1,8 +1,8 @@
-"""The oracle of the feed: whatever the simulator sent stands in the log, or the log says that it was not heard.
+"""The oracle of the feed: whatever the simulator sent stands in the log, or the log says that it was not covered.
 
-A change is an update whose price, cumulative volume or last time is another than before it on its connection. It stands
-in the log as a tick with its price and volume. A last time that comes alone may also be the event time of the price
-that came before it or comes after it.
+A change is an update whose price or cumulative volume is another than before it on its connection; where there is no
+volume, also one whose last time is. It stands in the log as a tick with its price and volume. A last time that comes
+alone may also be the event time of the price that came before it or comes after it.
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from contracts import wire
 from tests.support.ingest import Log, journal
+from tradingview.quote_fields import NO_VALUE
 
 TRAVEL_MS = 1_500
 """What may lie between sending and receiving on a busy machine."""
@@ -51,17 +52,19 @@ def changes(entries: Iterable[dict[str, Any]]) -> dict[int, list[Change]]:
         after = [state.get(name) for name in ("lp", "volume", "lp_time")]
         if not entry["snapshot"] and not entry["fault"] and before != after:
             last_time = after[2] if before[:2] == after[:2] else None
+            if last_time is not None and after[1] not in {None, NO_VALUE}:
+                continue
             found[entry["connection"]].append(Change(entry["sent_at_ms"], after[0], after[1], last_time))
     return found
 
 
-def unheard(heard: Sequence[Stretch], start: int, end: int) -> bool:
-    """Whether any instant of `[start, end]` lies outside what was heard."""
-    return not any(a <= start and end <= b for a, b in heard)
+def is_uncovered(covered: Sequence[Stretch], start: int, end: int) -> bool:
+    """Whether any instant of `[start, end]` lies outside what was covered."""
+    return not any(a <= start and end <= b for a, b in covered)
 
 
-def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], heard: Sequence[Stretch]) -> list[Change]:
-    """The changes of a symbol that neither stand in the log nor lie in an unheard stretch."""
+def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], covered: Sequence[Stretch]) -> list[Change]:
+    """The changes of a symbol that neither stand in the log nor lie in an uncovered stretch."""
     valued: dict[tuple[float | None, float | None], list[wire.Tick]] = defaultdict(list)
     timed: dict[int, list[wire.Tick]] = defaultdict(list)
     for tick in ticks:
@@ -71,7 +74,7 @@ def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], heard
         change
         for series in changes(entries).values()
         for change in series
-        if not unheard(heard, change.sent_at - SKEW_MS, change.sent_at + TRAVEL_MS)
+        if not is_uncovered(covered, change.sent_at - SKEW_MS, change.sent_at + TRAVEL_MS)
         and not any(
             change.earliest <= tick.received_at <= change.sent_at + TRAVEL_MS
             for tick in (valued[change[1:3]] if change.last_time is None else timed[change.last_time])
@@ -79,9 +82,9 @@ def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], heard
     ]
 
 
-def unexplained(heard: Sequence[Stretch], windows: Sequence[Stretch]) -> list[Stretch]:
-    """The unheard stretches, between the first and the last instant heard, that lie in no window."""
-    gaps = [(end, start) for (_, end), (start, _) in pairwise(heard)]
+def unexplained(covered: Sequence[Stretch], windows: Sequence[Stretch]) -> list[Stretch]:
+    """The uncovered stretches, between the first and the last instant covered, that lie in no window."""
+    gaps = [(end, start) for (_, end), (start, _) in pairwise(covered)]
     return [(a, b) for a, b in gaps if not any(start <= a and b <= end for start, end in windows)]
 
 
@@ -93,13 +96,15 @@ def _around(change: Change, entries: Iterable[dict[str, Any]], ticks: Sequence[w
 
 
 async def verify(http_url: str, log: Log, names: Iterable[str], windows: Sequence[Stretch]) -> dict[str, list[Stretch]]:
-    """Hold the log against the journal; the heard stretches of each symbol. Unheard may be what lies in a window."""
+    """Hold the log against the journal; the covered stretches of each symbol. Windows may be uncovered."""
     found = {}
     for name in names:
-        entries, ticks, heard = await journal(http_url, name), log.ticks_of(name), log.heard(name, 0, 2**53)
+        entries, ticks, covered = await journal(http_url, name), log.ticks_of(name), log.covered(name, 0, 2**53)
         assert sum(map(len, changes(entries).values())) > 2, (name, len(entries))
-        lost, gaps = missing(entries, ticks, heard), unexplained(heard, windows)
-        assert not lost, f"{name} lost {lost[:5]} of {len(lost)}, heard in {heard}; {_around(lost[0], entries, ticks)}"
-        assert not gaps, f"{name} was unheard in {gaps}, which lie in none of {windows}"
-        found[name] = heard
+        lost, gaps = missing(entries, ticks, covered), unexplained(covered, windows)
+        assert not lost, (
+            f"{name} lost {lost[:5]} of {len(lost)}, covered in {covered}; {_around(lost[0], entries, ticks)}"
+        )
+        assert not gaps, f"{name} was uncovered in {gaps}, which lie in none of {windows}"
+        found[name] = covered
     return found

@@ -1,14 +1,15 @@
-"""Makes tick logs: ticks and marks in log order, as producers of market.ticks would write them. Pure."""
+"""Makes tick logs: calendars, ticks and marks in log order, as producers of market.ticks would write them. Pure."""
 
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts import wire
+from contracts.headers import Headers, bar_headers
 from contracts.intervals import MINUTE
 from contracts.marks import EVERY_SYMBOL
 from contracts.topics import MARK_KEY, partition_of
-from tests.support.records import T0, key, mark, tick
+from tests.support.records import T0, calendar, key, mark, tick
 
 
 class Entry(NamedTuple):
@@ -17,10 +18,14 @@ class Entry(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes
+    headers: Headers | None = None
 
 
 class TickLog:
-    """Builds the records of all partitions in the order in which they are written."""
+    """Builds the records of all partitions in the order in which they are written.
+
+    The calendar of a symbol stands before its first tick.
+    """
 
     def __init__(self, partitions: int = 4) -> None:
         self.partitions = partitions
@@ -31,6 +36,11 @@ class TickLog:
         name = key(f"{record.exchange}:{record.symbol}")
         self.raw(name, wire.encode(record))
 
+    def calendar(self, name: bytes, record: wire.Calendar) -> None:
+        """A calendar record under its key, in the partition of its symbol."""
+        partition = partition_of(key(f"{record.exchange}:{record.symbol}"), self.partitions)
+        self.entries.append(Entry(partition, name, wire.encode(record)))
+
     def raw(self, name: bytes, value: bytes) -> None:
         """Any bytes under a key, in the partition of the key."""
         self.entries.append(Entry(partition_of(name, self.partitions), name, value))
@@ -38,8 +48,8 @@ class TickLog:
     def mark(self, record: wire.Mark) -> None:
         """A mark, in every partition, which says what changed of its own symbols."""
         for partition in range(self.partitions):
-            own = tuple(c for c in record.changes if c.symbol == EVERY_SYMBOL or self._holds(partition, c.symbol))
-            raw = wire.encode(wire.Mark(run=record.run, through=record.through, changes=own))
+            own = tuple(c for c in record.coverage if c.symbol == EVERY_SYMBOL or self._holds(partition, c.symbol))
+            raw = wire.encode(wire.Mark(epoch=record.epoch, watermark=record.watermark, coverage=own))
             self.entries.append(Entry(partition, MARK_KEY, raw))
 
     def _holds(self, partition: int, symbol: str) -> bool:
@@ -55,13 +65,14 @@ def calm_log(
     seed: int = 1,
     partitions: int = 4,
 ) -> TickLog:
-    """Prices that walk and volumes that grow for some minutes, heard throughout, with a mark every ten seconds.
+    """Prices that walk and volumes that grow for some minutes round the clock, with a mark every ten seconds.
 
-    The last minute is closed by the last mark.
+    All is covered throughout; the last minute is closed by the last mark.
     """
     log, chance = TickLog(partitions), random.Random(len(symbols))
-    heard = [(symbol, "heard", start - MINUTE) for symbol in symbols]
-    log.mark(mark(start - MINUTE, *heard))
+    for symbol in symbols:
+        log.calendar(*calendar(symbol, at=start - MINUTE))
+    log.mark(mark(start - MINUTE, *((symbol, "covered", start - MINUTE) for symbol in symbols)))
     prices = {symbol: 100.0 + chance.randrange(1000) for symbol in symbols}
     volumes = dict.fromkeys(symbols, 1000.0)
     for symbol in symbols:
@@ -88,4 +99,5 @@ def symbols_named(prefix: str, count: int) -> list[str]:
 def entry_of(record: wire.Bar | wire.Forming | wire.Tick, partitions: int) -> Entry:
     """A record of one symbol, as its producer would place it."""
     name = key(f"{record.exchange}:{record.symbol}")
-    return Entry(partition_of(name, partitions), name, wire.encode(record))
+    headers = bar_headers(record.interval, record.close_time) if isinstance(record, wire.Bar) else None
+    return Entry(partition_of(name, partitions), name, wire.encode(record), headers)

@@ -1,13 +1,16 @@
 """The oracle: the pure fold over the whole retained tick log. What a system published and stored must equal it."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 from confluent_kafka import Message
 
-from aggregator.core.fold import Issue, Kind, PartitionFold
+from aggregator.core.emission import Issue, Kind
+from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
 from contracts import wire
 from contracts.bars import Bar, winner
@@ -15,7 +18,7 @@ from contracts.documents import ohlcv_id
 from contracts.topics import MARK_KEY, TICKS, partition_of
 from tests.support.naive import Label, Last, naive
 from tests.support.tick_logs import Log
-from tests.support.topics import read_all
+from tests.support.topics import Written, read_all
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,25 @@ class Folded:
             if isinstance(issue.record, wire.LateTick)
         ]
 
-    def published(self) -> dict[int, list[tuple[bytes | None, bytes]]]:
-        """Keys and values of `market.bars`, byte for byte, by partition."""
+    def published(self) -> dict[int, list[Written]]:
+        """The records of `market.bars`, byte for byte with their headers and timestamps, by partition."""
         return {
-            partition: [(i.key, wire.encode(i.record)) for i in issues if i.kind in {Kind.BAR, Kind.COMPLETE}]
+            partition: [_written(issue) for issue in issues if issue.kind in {Kind.BAR, Kind.COMPLETE}]
             for partition, issues in self.issues.items()
         }
+
+
+def _written(issue: Issue) -> Written:
+    """The record of a bar or of complete bars, as the contract says."""
+    record, emitted_at = issue.record, b"%d" % issue.at
+    if isinstance(record, wire.Bar):
+        kind = [("kind", b"bar"), ("interval", record.interval.encode())]
+        reached = record.close_time
+    else:
+        assert isinstance(record, wire.BarsComplete)
+        kind, reached = [("kind", b"bars_complete")], record.closed_through
+    headers = [*kind, ("schema", b"2"), ("emitted_at", emitted_at)]
+    return Written(issue.key, wire.encode(record), headers, reached - 1)
 
 
 place_of = cache(partition_of)
@@ -66,14 +82,16 @@ def fold_messages(messages: Iterable[Message], partitions: int, rules: Rules | N
         try:
             if name is None or value is None:
                 continue
-            if name.startswith(MARK_KEY):
-                fold.mark(wire.decode_mark(value), timestamp)
-                continue
-            tick = wire.decode_tick(value)
+            record = wire.decode_log_record(name, value)
         except wire.UNDECODABLE:
             continue
-        if name == f"{tick.exchange}:{tick.symbol}".encode() and place_of(name, partitions) == message.partition():
-            fold.tick(name, tick, timestamp)
+        if isinstance(record, wire.Mark):
+            fold.feed([(name, record, timestamp)])
+            continue
+        symbol = f"{record.exchange}:{record.symbol}".encode()
+        own_key = symbol if isinstance(record, wire.Tick) else MARK_KEY + symbol
+        if name == own_key and place_of(symbol, partitions) == message.partition():
+            fold.feed([(name, record, timestamp)])
     return Folded({partition: fold.take() for partition, fold in folds.items()})
 
 
@@ -121,29 +139,53 @@ def committed_with_crashes(log: Log, seed: int) -> list[Issue]:
 
 def agrees_with_naive(log: Log, issues: list[Issue]) -> bool:
     """Whether the naive program gives the last values and late ticks that the fold issued, and revisions count up."""
+    return disagreements(log, issues) == []
+
+
+def disagreements(log: Log, issues: list[Issue], *, has_gaps: bool = True) -> list[str]:
+    """Where the naive program has other last values or late ticks than the fold emitted, one line each.
+
+    `has_gaps`: their gaps are compared too.
+    """
     rules = Rules()
     expected = naive(
         log,
-        lateness_ms=rules.lateness_ms,
-        horizon_ms=rules.horizon_ms,
+        close_delay_ms=rules.close_delay_ms,
+        grace_ms=rules.grace_ms,
         max_skew_ms=rules.max_skew_ms,
         max_age_ms=rules.max_age_ms,
     )
     found: dict[Label, Last] = {}
-    revisions: dict[Label, int] = {}
+    revisions: dict[Label, list[int]] = defaultdict(list)
     for issue in issues:
         if isinstance(issue.record, wire.Bar):
             bar = issue.record
             label = (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
-            if bar.revision != revisions.get(label, -1) + 1:
-                return False
-            revisions[label] = bar.revision
-            assert bar.first_tick_time is not None
-            assert bar.last_tick_time is not None
-            found[label] = Last(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count,
-                                bar.first_tick_time, bar.last_tick_time)  # fmt: skip
+            revisions[label].append(bar.revision)
+            found[label] = _last_of(bar, expected.bars.get(label), has_gap=has_gaps)
+    differences = [
+        f"{label}: revisions {counted}" for label, counted in revisions.items() if counted != [*range(len(counted))]
+    ]
+    differences += [
+        f"{label}: the fold has {found.get(label)}, the naive program {expected.bars.get(label)}"
+        for label in sorted(found.keys() | expected.bars.keys())
+        if found.get(label) != expected.bars.get(label)
+    ]
     late = [issue.record.tick for issue in issues if isinstance(issue.record, wire.LateTick)]
-    return found == expected.bars and late == expected.late
+    if late != expected.late:
+        differences.append(f"{len(late)} late ticks, the naive program has {len(expected.late)}")
+    return differences
+
+
+def _last_of(bar: wire.Bar, expected: Last | None, *, has_gap: bool) -> Last:
+    """A bar's values; without its gap where the naive program states none."""
+    assert bar.first_tick_time is not None
+    assert bar.last_tick_time is not None
+    if not has_gap and expected is not None:
+        return _last_of(msgspec.structs.replace(bar, gap_ms=expected.gap_ms or 0), expected, has_gap=True)
+    states_gap = expected is None or expected.gap_ms is not None
+    return Last(bar.open, bar.high, bar.low, bar.close, bar.volume, bar.tick_count, bar.first_tick_time,
+                bar.last_tick_time, bar.close_time, bar.trading_day, bar.gap_ms if states_gap else None)  # fmt: skip
 
 
 def winners(bars: Iterable[wire.Bar]) -> dict[str, Bar]:

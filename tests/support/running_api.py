@@ -13,8 +13,8 @@ from pymongo import AsyncMongoClient
 
 from chassis.stop import Stop
 from contracts.bars import Bar, Origin
-from contracts.documents import OHLCV, ohlcv_document
-from contracts.intervals import Interval
+from contracts.documents import BARS_VERSION, CONTRACT, OHLCV, ohlcv_document
+from contracts.intervals import DAY, Interval
 from contracts.symbols import SymbolId
 from query_api.app import build
 from query_api.settings import ApiSettings
@@ -84,13 +84,15 @@ def minute_bar(identity: SymbolId, minute: int, close: float = 1.5, revision: in
     return Bar(
         exchange=identity.exchange, symbol=identity.symbol, interval=Interval.M1, open_time=FIRST + minute * 60_000,
         close_time=FIRST + (minute + 1) * 60_000, open=1.0, high=9.0, low=0.5, close=close, volume=1.0, tick_count=3,
-        origin=Origin.TICKS, revision=revision,
+        origin=Origin.TICKS, trading_day=(FIRST + minute * 60_000) // DAY * DAY, revision=revision,
     )  # fmt: skip
 
 
 async def store_bars(parts: Parts, database: str, bars: Sequence[Bar]) -> None:
-    """Have bars stored, replacing what was."""
+    """Have bars stored in a store of the current version, replacing what was."""
     async with AsyncMongoClient[dict[str, object]](parts.mongo) as client:
+        version = BARS_VERSION.document
+        await client[database][CONTRACT].replace_one({"_id": version["_id"]}, version, upsert=True)
         for bar in bars:
             document = ohlcv_document(bar)
             await client[database][OHLCV].replace_one({"_id": document["_id"]}, document, upsert=True)

@@ -1,4 +1,4 @@
-"""When this process did not run: a busy machine stops whole processes, and what they did not hear then is deaf."""
+"""When this process did not run: a busy machine stops whole processes, and what came for them then is uncovered."""
 
 import asyncio
 import json

@@ -11,19 +11,20 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+import msgspec
 from confluent_kafka import KafkaException, Message, Producer
 from pymongo import MongoClient
 from redis import Redis
 
-from aggregator.core.fold import Kind
+from aggregator.core.emission import Kind
 from aggregator.engine.connection import UNKNOWN
 from candlewick_local.parts import KAFKA, MONGO, RealParts
 from contracts import topics, wire
 from contracts.documents import bar_of
 from contracts.intervals import MINUTE
-from contracts.topics import MARK_KEY, partition_of
+from contracts.topics import partition_of
 from tests.support.aggregator import PARTITIONS, Aggregator
-from tests.support.oracle import Folded, agrees_with_naive, fold_messages, winners
+from tests.support.oracle import Folded, disagreements, fold_messages, winners
 from tests.support.processes import Process, until
 from tests.support.tick_logs import Log, drawn_log
 from tests.support.topics import read_all
@@ -32,11 +33,15 @@ YEAR_END = int(datetime(2025, 12, 31, 23, 30, tzinfo=UTC).timestamp() * 1000)
 SESSION_S = 6.0
 SKEWED = "engine-3"
 """The engine whose clock is wrong by ten seconds."""
+FAULTS_AT_LEAST = 5
+"""The end of the log is held back until so many faults have happened, however slow the machine is."""
+_HELD_BACK = 0.1
+"""Of the log, from its end."""
 _SETTLED_WITHIN_S = 240.0
 
 
 def names_in(partition: int) -> list[str]:
-    """Five symbols of one partition."""
+    """Five symbols of one partition, one of each kind of market that a drawn log has."""
     named = (f"SIM:S{number}" for number in count())
     found: list[str] = []
     while len(found) < 5:
@@ -47,7 +52,10 @@ def names_in(partition: int) -> list[str]:
 
 
 class Feed(threading.Thread):
-    """Writes a log into each partition, as fast as its own time goes by `speed`; it can be cut off for a while."""
+    """Writes a log into each partition, as fast as its own time goes by `speed`; it can be cut off for a while.
+
+    Its end is held back until `may_end` is set.
+    """
 
     def __init__(self, bootstrap: str, logs: dict[int, Log], speed: float) -> None:
         super().__init__(name="feed", daemon=True)
@@ -60,10 +68,14 @@ class Feed(threading.Thread):
         self._speed = speed
         self.may_send = threading.Event()
         self.may_send.set()
+        self.may_end = threading.Event()
 
     def run(self) -> None:
         began, first = time.monotonic(), self._rows[0][0]
-        for at, partition, (key, record, _) in self._rows:
+        held_back_from = int(len(self._rows) * (1 - _HELD_BACK))
+        for place, (at, partition, (key, record, _)) in enumerate(self._rows):
+            if place >= held_back_from:
+                self.may_end.wait()
             due = began + (at - first) / 1000 / self._speed
             while (wait := due - time.monotonic()) > 0:
                 self._producer.poll(min(wait, 0.05))
@@ -101,6 +113,8 @@ class Storm:
     happened: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     are_broker_faults_left: int = 2
+    sessions: set[str] = field(default_factory=set)
+    """The session strings of the calendars under which bars were emitted."""
 
     def rage(self) -> None:
         """Have the log written while faults come, then calm down: whatever was ended runs again."""
@@ -117,7 +131,7 @@ class Storm:
             for partition in range(PARTITIONS)
         }
         for log in logs.values():
-            _compress_end(log, minutes)
+            _fit(log, minutes)
         for number in (1, 2, 3):
             self._start_engine(f"engine-{number}")
         for name in ("sink-1", "sink-2"):
@@ -137,6 +151,8 @@ class Storm:
             if feed.is_alive():
                 fault = rnd.choice(faults)
                 fault(rnd, feed)
+            if self.happened.total() >= FAULTS_AT_LEAST:
+                feed.may_end.set()
         for _, act in self.later:
             act()
         self.later.clear()
@@ -157,14 +173,18 @@ class Storm:
         for number, records in wanted.items():
             assert published[number] == records, f"partition {number} of {topics.BARS.name} is not the fold"
         self._verify_others(folded)
-        self._verify_naive(messages, folded)
         best = winners(folded.bars)
         until(lambda: self._stored() == best, "MongoDB holds the winners", _SETTLED_WITHIN_S)
+        self._verify_naive(messages, folded)
+        self.sessions = _sessions_of(messages, {f"{bar.exchange}:{bar.symbol}" for bar in folded.bars})
         return folded
 
     def told(self) -> str:
         """What happened, in a line."""
-        return f"seed {self.seed}: {dict(self.happened)}, engines ended by themselves: {dict(self.ended)}"
+        return (
+            f"seed {self.seed}: {dict(self.happened)}, engines ended by themselves: {dict(self.ended)}, "
+            f"{len(self.sessions)} calendars"
+        )
 
     def _verify_others(self, folded: Folded) -> None:
         gaps: dict[int, list[bytes | None]] = {number: [] for number in range(PARTITIONS)}
@@ -183,9 +203,9 @@ class Storm:
             for message in messages:
                 if message.partition() == number:
                     key, value = bytes(message.key() or b""), message.value() or b""
-                    record = wire.decode_mark(value) if key == MARK_KEY else wire.decode_tick(value)
-                    log.append((key, record, message.timestamp()[1]))
-            assert agrees_with_naive(log, issues), f"the naive program has other values in partition {number}"
+                    log.append((key, wire.decode_log_record(key, value), message.timestamp()[1]))
+            differences = disagreements(log, issues)
+            assert differences == [], f"the naive program has other values in partition {number}: {differences[:5]}"
 
     def _stored(self) -> dict[str, Any]:
         with MongoClient[dict[str, Any]](self.parts.mongo) as client:
@@ -310,12 +330,27 @@ class Storm:
         self.parts.start(KAFKA)
 
 
-def _compress_end(log: Log, minutes: int) -> None:
-    """The last marks lie hours after the rest: written right after it, whatever the speed."""
+def _fit(log: Log, minutes: int) -> None:
+    """Fit a drawn log to a Kafka that appends it today.
+
+    The last marks lie hours after the rest: they are written right after it, whatever the speed. A watermark that runs
+    ahead of its own append time, as drawn, must not do so by today's.
+    """
     end = YEAR_END + minutes * MINUTE + MINUTE
     for place, (key, record, timestamp) in enumerate(log):
-        if timestamp > end:
-            log[place] = (key, record, end)
+        if isinstance(record, wire.Mark):
+            record = msgspec.structs.replace(record, watermark=min(record.watermark, timestamp))
+        log[place] = (key, record, min(timestamp, end))
+
+
+def _sessions_of(messages: list[Message], symbols: set[str]) -> set[str]:
+    """The session strings of some symbols' calendars."""
+    found = set()
+    for message in messages:
+        record = wire.decode_log_record(message.key() or b"", message.value() or b"")
+        if isinstance(record, wire.Calendar) and f"{record.exchange}:{record.symbol}" in symbols:
+            found.add(record.session)
+    return found
 
 
 def last_error(log: str) -> str:

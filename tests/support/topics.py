@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -11,21 +12,22 @@ from confluent_kafka.admin import AdminClient
 from chassis.kafka.topics import ensure_topics
 from chassis.probes import Readiness
 from chassis.stop import Stop
+from contracts.headers import Headers
 from contracts.topics import Topic
 from tests.support.logs import Entry
 
 _WITHIN_S = 60.0
 
 
-def read_all(bootstrap: str, topic: str) -> list[Message]:
-    """Every retained record of a topic up to its end, committed ones only; those of a partition in their order."""
+def read_all(bootstrap: str, topic: str, *, uncommitted: bool = False) -> list[Message]:
+    """Every retained record of a topic up to its end, those of a partition in their order; committed ones only."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": f"test-{uuid4().hex}",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
+            "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
             "fetch.wait.max.ms": 20,
         }
     )
@@ -50,11 +52,22 @@ def read_all(bootstrap: str, topic: str) -> list[Message]:
         consumer.close()
 
 
-def by_partition(messages: Iterable[Message]) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
-    """Keys and values of each partition, in order."""
-    found: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
+class Written(NamedTuple):
+    """A record as readers of its topic get it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp: int
+
+
+def by_partition(messages: Iterable[Message]) -> dict[int, list[Written]]:
+    """The records of each partition, in order."""
+    found: dict[int, list[Written]] = {}
     for message in messages:
-        found.setdefault(message.partition() or 0, []).append((message.key(), message.value()))
+        headers = [(name, bytes(value or b"")) for name, value in message.headers() or []]
+        written = Written(message.key(), message.value(), headers, message.timestamp()[1])
+        found.setdefault(message.partition() or 0, []).append(written)
     return found
 
 
@@ -77,7 +90,14 @@ def write(bootstrap: str, topic: str, entries: Iterable[Entry], *, one_by_one: b
     for entry in entries:
         while True:
             try:
-                producer.produce(topic, entry.value, entry.key, partition=entry.partition, on_delivery=delivered)
+                producer.produce(
+                    topic,
+                    entry.value,
+                    entry.key,
+                    partition=entry.partition,
+                    headers=entry.headers,
+                    on_delivery=delivered,
+                )
             except BufferError:
                 producer.poll(0.1)
             else:

@@ -65,8 +65,11 @@ class Venue:
 
 
 @asynccontextmanager
-async def venue(act: Act, status: int | None = None) -> AsyncIterator[Venue]:
-    """A provider that calls `act` when a series is asked for, or refuses the handshake with a status."""
+async def venue(act: Act, status: int | None = None, *, resolves: bool = True) -> AsyncIterator[Venue]:
+    """A provider that calls `act` when a series is asked for, or refuses the handshake with a status.
+
+    Before that it resolves the symbol, with metadata that say nothing, unless told not to.
+    """
     found = Venue("", [])
 
     def refuse(socket: ServerConnection, _request: Request) -> Response | None:
@@ -84,6 +87,8 @@ async def venue(act: Act, status: int | None = None) -> AsyncIterator[Venue]:
                     asked.heard.append(packet)
                     if isinstance(packet, Message) and packet.method == "create_series":
                         asked.chart = packet.params[0]
+                        if resolves:
+                            await asked.say(asked.resolved())
                         answering = asyncio.create_task(_answer(act, asked))
         except ConnectionClosed:
             pass

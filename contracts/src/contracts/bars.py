@@ -6,27 +6,34 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from contracts.base import Count, Exchange, Millis, Name, Price, Record, Ticker, Volume
+from contracts.base import MIN_MS, Count, Exchange, Millis, Name, Price, Record, Ticker, TotalVolume
 from contracts.intervals import Interval
 from contracts.symbols import SymbolId
+from contracts.ticks import TradingDay
 
 VOLUME_SCALE = 100_000_000
-"""Volumes are added as integers of 1e-8 from the close of a minute on, so that sums are exact."""
+"""Volumes are added as integers in units of 1e-8, so that sums are exact."""
+_SPARSE_FROM = 2**26
+"""From here on doubles lie further apart than 1e-8."""
 
 
 class Origin(StrEnum):
-    """Whose word a bar is: the provider's where we heard nothing, our fold's, or the provider's that replaced ours."""
+    """Where a bar comes from.
+
+    `backfill`: the provider's, where there was no bar from ticks. `ticks`: the fold of the tick log. `provider_final`:
+    the provider's, in place of a bar from ticks; nothing emits it yet.
+    """
 
     BACKFILL = "backfill"
     TICKS = "ticks"
-    SETTLED = "settled"
+    PROVIDER_FINAL = "provider_final"
 
     @property
     def rank(self) -> int:
         return _ORIGIN_RANK[self]
 
 
-_ORIGIN_RANK = {Origin.BACKFILL: 0, Origin.TICKS: 1, Origin.SETTLED: 2}
+_ORIGIN_RANK = {Origin.BACKFILL: 0, Origin.TICKS: 1, Origin.PROVIDER_FINAL: 2}
 
 
 class BarState(StrEnum):
@@ -40,17 +47,22 @@ class BarState(StrEnum):
 class BarValues(Record):
     """What every bar has: its interval, `[open_time, close_time)` in milliseconds, and its values.
 
-    `volume` is null for symbols without one; the tick times are event times, null where no tick is known.
+    Bars lie on the grid of the symbol's trading calendar (`contracts.calendar`); `1d`, `1w` and `1M` are labelled by
+    midnight UTC of the (first) trading day, and close when its (last) session does. `trading_day` is midnight UTC of
+    the trading day that an intraday bar belongs to; of longer bars it is `open_time`. `volume` is null for symbols
+    without one; the tick times are event times, null where no tick is known. `gap_ms` is how much of the bar's session
+    time nothing covered.
     """
 
     interval: Interval
     open_time: Millis
     close_time: Millis
+    trading_day: TradingDay
     open: Price
     high: Price
     low: Price
     close: Price
-    volume: Volume | None
+    volume: TotalVolume | None
     tick_count: Count = 0
     first_tick_time: Millis | None = None
     last_tick_time: Millis | None = None
@@ -60,24 +72,29 @@ class BarValues(Record):
     def _is_a_bar(self) -> Self:
         if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
             raise ValueError("low <= open, close <= high does not hold")
-        if not self.interval.is_label(self.open_time):
-            raise ValueError(f"no {self.interval} bar begins at open_time")
-        if self.close_time != self.interval.close_time(self.open_time):
-            raise ValueError("close_time is not where this bar ends")
+        if self.interval.is_intraday:
+            if self.open_time >= self.close_time:
+                raise ValueError("close_time is not after open_time")
+        elif self.trading_day != self.open_time:
+            raise ValueError(f"a {self.interval} bar is labelled midnight UTC of a trading day")
         return self
 
 
 class Bar(BarValues):
-    """A bar that was issued: the value of `market.bars` under the key `EXCHANGE:SYMBOL`.
+    """A bar that was emitted: the value of `market.bars` under the key `EXCHANGE:TICKER`.
 
-    `revision` counts the engine's issues (0, 1, 2 …); of history and replay it is the epoch millisecond at which their
-    answer was complete. `reason` says why a revised or settled bar was issued.
+    `revision` counts how often the engine emitted it again (0, 1, 2 …); that of a bar of the provider or of a replay is
+    a time in epoch milliseconds, greater than any revision before. `delay` is the delay class, in seconds, with which
+    it closed. `reason` says why a bar was emitted again, and is null at its first emission: `late_tick`, `volume` (what
+    was traded was decided anew), `gap` (its `gap_ms` changed), `calendar` (its `close_time` moved), `auction` (a
+    closing auction followed the close), `replay`.
     """
 
     exchange: Exchange
     symbol: Ticker
     origin: Origin
     revision: Count = 0
+    delay: Annotated[int, Field(ge=0, le=86_400)] = 0
     reason: Name | None = None
 
     @property
@@ -86,8 +103,8 @@ class Bar(BarValues):
 
     @property
     def state(self) -> BarState:
-        """`revised` when it replaced an issued bar, else `closed`."""
-        if self.origin is Origin.SETTLED or (self.origin is Origin.TICKS and self.revision > 0):
+        """`revised` when it replaced an emitted bar, else `closed`."""
+        if self.origin is Origin.PROVIDER_FINAL or (self.origin is Origin.TICKS and self.revision > 0):
             return BarState.REVISED
         return BarState.CLOSED
 
@@ -97,7 +114,7 @@ class FormingBar(BarValues):
 
 
 class Forming(Record):
-    """The forming bars of one symbol, the value of `market.forming` under the key `EXCHANGE:SYMBOL`."""
+    """The forming bars of one symbol, the value of `market.forming` under the key `EXCHANGE:TICKER`."""
 
     exchange: Exchange
     symbol: Ticker
@@ -109,27 +126,30 @@ class Forming(Record):
         return SymbolId(self.exchange, self.symbol)
 
 
-class IntervalComplete(Record):
-    """Every bar of this interval and delay class that closes with `open_time` stands before this record.
+class BarsComplete(Record):
+    """Which bars of a delay class are complete: a value of `market.bars` under the key `!`, for its partition.
 
-    The value of `market.bars` with a null key, once for each partition; `count` may be 0. `delay` is in seconds.
+    Every bar of this delay (seconds), of any interval and calendar, with `close_time <= closed_through` stands before
+    this record, if it had a tick by then; those with `close_time <= final_through` are not changed by ticks any more
+    (only with the reason `calendar` or `replay`, or by a higher origin). Neither instant ever moves back. `count` is
+    the number of bars that were emitted since the previous record of this class; it may be 0.
     """
 
-    kind: Literal["interval_complete"] = "interval_complete"
-    interval: Interval
-    open_time: Millis
+    kind: Literal["bars_complete"] = "bars_complete"
     delay: Annotated[int, Field(ge=0, le=86_400)] = 0
+    closed_through: Millis
+    final_through: Millis
     count: Count
 
 
-Rank = tuple[int, int, int, int, float, float, float, float, float, int, int, str]
+Rank = tuple[int, int, int, int, float, float, float, float, float, int, int, int, int, int, str]
 
 
 def rank(bar: Bar) -> Rank:
     """The place of a bar among all bars of one symbol, interval and open time: the greatest wins.
 
-    Origin (backfill, ticks, settled), then the higher revision, then a fixed order over the values: the one that heard
-    more, with more ticks, then by close, high, low, open, volume, tick times and reason. Total and commutative.
+    Origin (backfill, ticks, provider_final), then the higher revision, then a fixed order over the values: the smaller
+    gap, more ticks, then by close, high, low, open, volume, tick times and reason. Total and commutative.
     """
     return (
         bar.origin.rank,
@@ -141,8 +161,11 @@ def rank(bar: Bar) -> Rank:
         bar.low,
         bar.open,
         -1.0 if bar.volume is None else bar.volume,
-        -1 if bar.first_tick_time is None else bar.first_tick_time,
-        -1 if bar.last_tick_time is None else bar.last_tick_time,
+        MIN_MS - 1 if bar.first_tick_time is None else bar.first_tick_time,
+        MIN_MS - 1 if bar.last_tick_time is None else bar.last_tick_time,
+        bar.close_time,
+        bar.trading_day,
+        bar.delay,
         bar.reason or "",
     )
 
@@ -152,7 +175,9 @@ def winner(one: Bar, other: Bar) -> Bar:
     return one if rank(one) >= rank(other) else other
 
 
-def merge(interval: Interval, open_time: int, bars: Iterable[BarValues]) -> BarValues:
+def merge(
+    interval: Interval, open_time: int, close_time: int, trading_day: int, bars: Iterable[BarValues]
+) -> BarValues:
     """The longer bar made of shorter ones: any order, no overlaps, at least one.
 
     Volumes add up exactly in units of 1e-8; the result has a volume if any part has one. Gaps add up.
@@ -166,7 +191,8 @@ def merge(interval: Interval, open_time: int, bars: Iterable[BarValues]) -> BarV
     return BarValues(
         interval=interval,
         open_time=open_time,
-        close_time=interval.close_time(open_time),
+        close_time=close_time,
+        trading_day=trading_day,
         open=parts[0].open,
         high=max(bar.high for bar in parts),
         low=min(bar.low for bar in parts),
@@ -180,10 +206,21 @@ def merge(interval: Interval, open_time: int, bars: Iterable[BarValues]) -> BarV
 
 
 def volume_units(volume: float) -> int:
-    """A volume as an integer of 1e-8."""
-    return round(volume * VOLUME_SCALE)
+    """A volume as an integer of 1e-8, exact: the whole part and the rest are converted apart.
+
+    A product of floats would lose the units of a large volume: 1e12 + 1 is not exact in units of 1e-8 as a float. From
+    2**26 on, where doubles lie further apart, the rest is the decimal that was written: 900000000.73 ends in .73.
+    """
+    whole = int(volume)
+    rest = volume - whole
+    if rest and whole >= _SPARSE_FROM:
+        rest = float("0." + repr(volume).partition(".")[2])
+    return whole * VOLUME_SCALE + round(rest * VOLUME_SCALE)
 
 
 def volume_of(units: int) -> float:
-    """An integer of 1e-8 as a volume: the double nearest to it."""
+    """An integer of 1e-8 as a volume: the double nearest to it.
+
+    `volume_units` gives the same integer again below 2**26 (67 million); above, doubles lie further apart than 1e-8.
+    """
     return units / VOLUME_SCALE

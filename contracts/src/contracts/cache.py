@@ -5,7 +5,7 @@ from contracts.symbols import SymbolId
 
 QUOTE_TTL_S = 60
 QUOTE_REWRITE_S = 20
-"""A quote is rewritten this often while its symbol is heard, so that a quiet symbol does not vanish."""
+"""A quote is rewritten this often while its symbol is covered, so that a quiet symbol does not vanish."""
 FORMING_TTL_S = 300
 SERIES_TTL_S = 300
 

@@ -22,6 +22,7 @@ COVERAGE = "coverage"
 PARITY = "parity"
 SCHEDULES = "schedules"
 API_KEYS = "api_keys"
+CONTRACT = "contract"
 
 Document = dict[str, Any]
 
@@ -36,6 +37,32 @@ class Index:
     is_unique: bool = False
     only: Mapping[str, Any] | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class StoreVersion:
+    """What a database holds, as a document of `contract`: `{_id: name, version}`, written while it is still empty.
+
+    A database that holds documents in `collections` without this document, or another version, is of another contract:
+    whoever uses it refuses to start and prints `remedy`.
+    """
+
+    name: str
+    version: int
+    collections: tuple[str, ...]
+    remedy: str
+
+    @property
+    def document(self) -> Document:
+        return {"_id": self.name, "version": self.version}
+
+
+BARS_VERSION = StoreVersion(
+    name="bars",
+    version=2,
+    collections=(OHLCV,),
+    remedy='on one machine `make clean` deletes all data; elsewhere `mongosh "$MONGODB_URL" --eval '
+    "'db.getSiblingDB(\"{database}\").dropDatabase()'` deletes this database. Bars are fetched and folded anew",
+)
 
 INDEXES = (
     Index(
@@ -58,7 +85,8 @@ INDEXES = (
 )
 
 _RANK_FIELDS = (
-    "origin", "revision", "heard", "tick_count", "close", "high", "low", "open", "volume", "first", "last", "reason",
+    "origin", "revision", "covered", "tick_count", "close", "high", "low", "open", "volume", "first", "last",
+    "close_time", "trading_day", "delay", "reason",
 )  # fmt: skip
 
 

@@ -1,17 +1,17 @@
-"""The feed's desired state (subscriptions, control), its status per symbol, and the events of its life."""
+"""The feed's desired state (subscriptions, control), its status per symbol, its metadata and its events."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from contracts.base import Exchange, Millis, Name, Record, Text, Ticker, Volume, first_fault
+from contracts.base import Count, Exchange, Millis, Name, Record, Text, Ticker, TotalVolume, first_fault
 from contracts.errors import BadData
 from contracts.symbols import SymbolId
 
 
 class Subscription(Record):
-    """A wanted symbol: the value of `market.subscriptions` under the key `EXCHANGE:SYMBOL`; a tombstone ends it."""
+    """A wanted symbol: the value of `market.subscriptions` under the key `EXCHANGE:TICKER`; a tombstone ends it."""
 
     exchange: Exchange
     symbol: Ticker
@@ -30,7 +30,7 @@ class FeedControl(Record):
 
 
 class SymbolState(StrEnum):
-    """How the feed stands with a symbol."""
+    """The state of a symbol in the feed."""
 
     LIVE = "live"
     QUIET = "quiet"
@@ -43,7 +43,7 @@ class SymbolState(StrEnum):
 
 
 class SymbolStatus(Record):
-    """The status of a symbol at one replica: the value of `market.status` under the key `EXCHANGE:SYMBOL|replica`.
+    """The status of a symbol at one replica: the value of `market.status` under the key `EXCHANGE:TICKER|replica`.
 
     It lies in the symbol's partition; a tombstone follows when the symbol is no longer served there.
     """
@@ -63,6 +63,33 @@ class SymbolStatus(Record):
     @property
     def key(self) -> bytes:
         return f"{self.exchange}:{self.symbol}|{self.replica}".encode()
+
+
+class SymbolInfo(Record):
+    """What the provider says of a symbol: the value of `market.symbols` under the key `EXCHANGE:TICKER`.
+
+    `timezone`, `session`, `holidays` and `corrections` are its trading calendar (`contracts.calendar`), as TradingView
+    writes them. A tick of its price is `min_move / price_scale`. Texts are null where nothing is known.
+    """
+
+    exchange: Exchange
+    symbol: Ticker
+    description: Text | None = None
+    type: Name | None = None
+    currency: Name | None = None
+    listed_exchange: Name | None = None
+    price_scale: Annotated[float, Field(gt=0, le=1e15)] | None = None
+    min_move: Annotated[float, Field(gt=0, le=1e15)] | None = None
+    timezone: Name
+    session: Annotated[str, Field(min_length=1, max_length=4096)]
+    holidays: Annotated[str, Field(max_length=65_536)] = ""
+    corrections: Annotated[str, Field(max_length=65_536)] = ""
+    has_volume: bool = True
+    at: Millis
+
+    @property
+    def identity(self) -> SymbolId:
+        return SymbolId(self.exchange, self.symbol)
 
 
 class ConnectionEvent(Record):
@@ -88,9 +115,12 @@ class SymbolErrorEvent(Record):
 
 
 class GapEvent(Record):
-    """A stretch `[start, end)` of receive time in which a wanted symbol was not heard, told at the mark that ended it.
+    """A stretch in which no epoch covered a wanted symbol, emitted when it has ended and the close delay has passed.
 
-    `residual_volume` is what the cumulative volume moved meanwhile (null when unknown): it is no bar's volume.
+    `[start, end)` is receive time. `[event_start, event_end)` is the event time that was lost at the symbol's delay
+    (seconds), `session_ms` how much of it lies inside the sessions of its calendar: 0 means that the market was closed
+    and that no bar lacks anything. `gap_volume` is by how much the cumulative volume rose meanwhile, which is in no
+    bar; null where that is not known: a trading day began meanwhile, or the volume fell, or the symbol has none.
     """
 
     type: Literal["gap"] = "gap"
@@ -99,12 +129,15 @@ class GapEvent(Record):
     start: Millis
     end: Millis
     delay: Annotated[int, Field(ge=0, le=86_400)] = 0
-    residual_volume: Volume | None = None
+    event_start: Millis
+    event_end: Millis
+    session_ms: Count
+    gap_volume: TotalVolume | None = None
     at: Millis
 
 
 FeedEvent = Annotated[ConnectionEvent | SymbolErrorEvent | GapEvent, Field(discriminator="type")]
-"""The value of `market.feed`, told apart by `type`; the key is `EXCHANGE:SYMBOL`, or the replica for a connection."""
+"""The value of `market.feed`, distinguished by `type`; the key is `EXCHANGE:TICKER`, or the replica of a connection."""
 
 _EVENT: TypeAdapter[ConnectionEvent | SymbolErrorEvent | GapEvent] = TypeAdapter(FeedEvent)
 

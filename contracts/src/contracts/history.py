@@ -1,4 +1,4 @@
-"""Requests for history, the status of a series, and what history-sync tells of its work."""
+"""Requests for history, the status of a series, and the events of history-sync's work."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -97,9 +97,11 @@ class HistoryEventType(StrEnum):
 
 
 class HistoryEvent(Record):
-    """What happened to a job: the value of `history.events` under the key `EXCHANGE:SYMBOL|interval`.
+    """What happened to a job: the value of `history.events` under the key `EXCHANGE:TICKER|interval`.
 
-    `bars_fetched` came from the provider, `bars_written` of them won against what was stored.
+    `bars_fetched` came from the provider, `bars_written` of them won against what was stored. `bars_rejected` rows of
+    its answer are no bars, `bars_off_grid` bars open where the symbol's trading calendar has none and were stored all
+    the same; the details say why, with the first of each.
     """
 
     type: HistoryEventType
@@ -110,6 +112,10 @@ class HistoryEvent(Record):
     bars_written: Annotated[int, Field(ge=0)] = 0
     first_open_time: Millis | None = None
     last_open_time: Millis | None = None
+    bars_rejected: Annotated[int, Field(ge=0)] = 0
+    rejected_detail: Text | None = None
+    bars_off_grid: Annotated[int, Field(ge=0)] = 0
+    off_grid_detail: Text | None = None
     error_code: Name | None = None
     error_detail: Text | None = None
     at: Millis

@@ -19,6 +19,7 @@ class ProblemCode(StrEnum):
     """What went wrong, in a word that does not change."""
 
     INVALID_SYMBOL = "invalid_symbol"
+    EXPRESSION = "expression"
     INVALID_INTERVAL = "invalid_interval"
     INVALID_RANGE = "invalid_range"
     INVALID_REQUEST = "invalid_request"
@@ -87,10 +88,16 @@ class SymbolsBody(Body):
 
 
 class OHLCV(Body):
-    """A stored or served bar. Times are RFC 3339 in UTC; `close_time` is the first instant after the bar."""
+    """A bar as it is served. Times are RFC 3339 in UTC; `close_time` is the first instant after the bar.
+
+    `trading_day` is the date of the trading day that the bar belongs to, of 1w and 1M the first day of their period.
+    `gap_ms` is how much of its session time nothing covered, `delay` the delay of the feed (seconds) with which it
+    closed; a forming bar has no `delay`, `origin`, `revision` and `reason`.
+    """
 
     open_time: str
     close_time: str
+    trading_day: Annotated[str, Field(examples=["2026-01-30"])]
     open: float
     high: float
     low: float
@@ -103,6 +110,7 @@ class OHLCV(Body):
     origin: Origin | None = None
     revision: int | None = None
     gap_ms: int = 0
+    delay: int | None = None
     reason: str | None = None
 
 
@@ -117,7 +125,7 @@ class SeriesBody(Body):
 
 
 class CurrentBarBody(Body):
-    """The forming bar of a symbol as the engine last told it; `gap_ms` is what of it was not heard so far."""
+    """The forming bar of a symbol as the engine last published it; its `gap_ms` counts what nothing covered so far."""
 
     exchange: str
     symbol: str
@@ -126,7 +134,10 @@ class CurrentBarBody(Body):
 
 
 class QuoteBody(Body):
-    """The merged latest state of a symbol. `delay` is in seconds; the day's figures are of `trading_day`."""
+    """The merged latest state of a symbol. `delay` is in seconds; the day's figures are of `trading_day`.
+
+    `extended_price` is the last price before or after the market, at `extended_time`.
+    """
 
     exchange: str
     symbol: str
@@ -142,6 +153,8 @@ class QuoteBody(Body):
     day_high: float | None
     day_low: float | None
     previous_close: float | None
+    extended_price: float | None = None
+    extended_time: str | None = None
     trading_day: Annotated[str | None, Field(examples=["2026-01-30"])]
     session: SessionPhase
     delay: int
@@ -232,7 +245,7 @@ class KnownSymbolsBody(Body):
 
 
 class SeriesStatusBody(Body):
-    """Where the sync of one series is, and what its last one brought."""
+    """Where the sync of one series is, and what its last one brought; `bars_rejected` and on as in a job."""
 
     exchange: str
     symbol: str
@@ -243,6 +256,10 @@ class SeriesStatusBody(Body):
     bars_written: int | None
     first_open_time: str | None
     last_open_time: str | None
+    bars_rejected: int = 0
+    rejected_detail: str | None = None
+    bars_off_grid: int = 0
+    off_grid_detail: str | None = None
     error_code: str | None
     error_detail: str | None
     updated_at: str | None
@@ -264,11 +281,19 @@ class ChildJobBody(Body):
     symbol: str
     interval: str
     status: SyncStatus
+    bars_rejected: int = 0
+    bars_off_grid: int = 0
     error_detail: str | None
 
 
 class JobBody(Body):
-    """A sync job: where it is and what it did. A bulk job has `children` instead of a series of its own."""
+    """A sync job: where it is and what it did. A bulk job has `children` instead of a series of its own.
+
+    `bars_fetched` closed bars came from the provider, `bars_written` of them won against what was stored.
+    `bars_rejected` rows of its answer are no bars and were put aside; `bars_off_grid` of the bars open where the
+    symbol's trading calendar has no bar, and were stored under the provider's instants. The details name the causes
+    and the first of each. A bulk job has the sums of its children.
+    """
 
     job_id: str
     status: SyncStatus
@@ -277,6 +302,12 @@ class JobBody(Body):
     interval: str | None = None
     bars_fetched: int = 0
     bars_written: int = 0
+    first_open_time: str | None = None
+    last_open_time: str | None = None
+    bars_rejected: int = 0
+    rejected_detail: str | None = None
+    bars_off_grid: int = 0
+    off_grid_detail: str | None = None
     requested_at: str | None = None
     finished_at: str | None = None
     error_code: str | None = None

@@ -1,4 +1,4 @@
-"""The 13 intervals: how they are spelled, and which bar any instant and trading day belong to."""
+"""The 13 intervals: how they are spelled, their steps, and their bars in a market that never closes."""
 
 from datetime import date
 from enum import StrEnum
@@ -53,7 +53,7 @@ class Interval(StrEnum):
         return _TRADINGVIEW[self]
 
     def open_time(self, instant: int, trading_day: int) -> int:
-        """The label of the bar that holds an instant: intraday aligned to the epoch, longer ones by trading day.
+        """The label of the bar that holds an instant in a market that never closes (others: `contracts.calendar`).
 
         `instant` and the result are milliseconds; `trading_day` is midnight UTC of the day, in milliseconds.
         Weeks are labelled by their Monday, months by their first.
@@ -68,7 +68,7 @@ class Interval(StrEnum):
         return month_open(trading_day)
 
     def close_time(self, open_time: int) -> int:
-        """The first instant after the bar labelled `open_time`."""
+        """The first instant after the bar labelled `open_time`, in a market that never closes."""
         step = _STEPS.get(self)
         if step is not None:
             return open_time + step
@@ -79,7 +79,7 @@ class Interval(StrEnum):
         return month_close(open_time)
 
     def is_label(self, open_time: int) -> bool:
-        """Whether a bar of this interval can begin here."""
+        """Whether a bar of this interval can begin here, in a market that never closes."""
         return open_time >= 0 and self.open_time(open_time, open_time) == open_time
 
     @classmethod
@@ -175,7 +175,7 @@ def day_ms(day: date) -> int:
 
 
 def rolls_into(open_time: int, trading_day: int) -> tuple[Span, ...]:
-    """The 12 longer bars that the 1m bar opened at `open_time` belongs to, from 3m to 1M."""
+    """The 12 longer bars that a 1m bar of a market that never closes belongs to, from 3m to 1M."""
     spans = []
     for interval in LONGER:
         start = interval.open_time(open_time, trading_day)

@@ -37,6 +37,10 @@ class Job(Record):
     bars_written: _Count = 0
     first_open_time: Millis | None = None
     last_open_time: Millis | None = None
+    bars_rejected: _Count = 0
+    rejected_detail: Text | None = None
+    bars_off_grid: _Count = 0
+    off_grid_detail: Text | None = None
     error_code: Name | None = None
     error_detail: Text | None = None
 
@@ -57,6 +61,10 @@ class SeriesStatus(Record):
     bars_written: _Count = 0
     first_open_time: Millis | None = None
     last_open_time: Millis | None = None
+    bars_rejected: _Count = 0
+    rejected_detail: Text | None = None
+    bars_off_grid: _Count = 0
+    off_grid_detail: Text | None = None
     error_code: Name | None = None
     error_detail: Text | None = None
     updated_at: Millis
@@ -76,7 +84,7 @@ def job_of(document: Mapping[str, Any]) -> Job:
     """The job that a stored document holds (its other fields are history-sync's own); `BadData` if it holds none."""
     fields = dict(document) | {"job_id": document.get("_id")}
     if isinstance(series := document.get("series"), str):
-        identity, _, interval = series.partition("|")
+        identity, _, interval = series.rpartition("|")
         exchange, _, symbol = identity.partition(":")
         fields["series"] = {"exchange": exchange, "symbol": symbol, "interval": interval}
     try:

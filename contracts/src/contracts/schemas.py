@@ -9,12 +9,14 @@ from contracts import bars, feed, history, marks, ticks
 
 RECORDS: dict[str, Any] = {
     "QuoteTick": ticks.QuoteTick,
+    "CalendarRecord": ticks.CalendarRecord,
     "FeedMark": marks.FeedMark,
     "LateTick": ticks.LateTick,
     "Quote": ticks.Quote,
     "Bar": bars.Bar,
-    "IntervalComplete": bars.IntervalComplete,
+    "BarsComplete": bars.BarsComplete,
     "Forming": bars.Forming,
+    "SymbolInfo": feed.SymbolInfo,
     "Subscription": feed.Subscription,
     "FeedControl": feed.FeedControl,
     "SymbolStatus": feed.SymbolStatus,

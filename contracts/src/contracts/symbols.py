@@ -1,15 +1,18 @@
-"""The identity of a symbol: `EXCHANGE:SYMBOL`, as TradingView writes it, in upper case."""
+"""The identity of a symbol: `EXCHANGE:TICKER`, as TradingView writes it, its ASCII letters in upper case."""
 
 import re
 from typing import NamedTuple
 
+from contracts.base import TICKER_CHARACTERS
 from contracts.errors import BadData
 
-IDENTITY = re.compile(r"([A-Z0-9_]{1,32}):([A-Z0-9_.!&+*^'-]{1,64})")
+IDENTITY = re.compile(rf"([A-Z0-9_]{{1,32}}):([{TICKER_CHARACTERS}\ud800-\udfff]{{1,64}})")
+"""An identity. Lone surrogates are refused: a `str` can hold them, but a key in UTF-8 cannot."""
+_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class SymbolId(NamedTuple):
-    """Where it trades and what trades: `SymbolId("NYMEX", "CL1!")`; as text `NYMEX:CL1!`."""
+    """Exchange and ticker of a symbol: `SymbolId("NYMEX", "CL1!")`; as text `NYMEX:CL1!`."""
 
     exchange: str
     symbol: str
@@ -24,17 +27,26 @@ class SymbolId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "SymbolId":
-        """`binance:btcusdt` and `BINANCE:BTCUSDT` are one symbol; `BadData` says what would be valid."""
-        found = IDENTITY.fullmatch(text.strip().upper()) if len(text) <= 128 and text.isascii() else None
-        if found is None:
+        """Read an identity; `binance:btcusdt` and `BINANCE:BTCUSDT` are one symbol.
+
+        A ticker is 1 to 64 visible characters without `:` or blanks. `BadData` says what would be valid; an expression
+        of several symbols, such as `TVC:US10Y-TVC:US02Y`, is refused with the kind `expression`.
+        """
+        word = text.strip().translate(_UPPER) if len(text) <= 128 else ""
+        found = IDENTITY.fullmatch(word)
+        if found is not None:
+            return cls(found[1], found[2])
+        if text.count(":") > 1:
             raise BadData(
-                f"{text[:64]!r} is not a symbol: write EXCHANGE:SYMBOL, like BINANCE:BTCUSDT", kind="invalid_symbol"
+                f"{text[:64]!r} is an expression of several symbols: ask for each of them by itself", kind="expression"
             )
-        return cls(found[1], found[2])
+        raise BadData(
+            f"{text[:64]!r} is not a symbol: write EXCHANGE:TICKER, like BINANCE:BTCUSDT", kind="invalid_symbol"
+        )
 
     @classmethod
     def of_key(cls, key: bytes) -> "SymbolId":
-        """The identity behind a Kafka key."""
+        """The identity that a Kafka key names; `BadData` (`invalid_symbol`) if it names none."""
         try:
             return cls.parse(key.decode())
         except UnicodeDecodeError:

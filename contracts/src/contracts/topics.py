@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 DEFAULT_PARTITIONS = 24
 MARK_KEY = b"!"
-"""The key of a `FeedMark`; consumers of ticks skip keys that begin with it."""
+"""The key of a `FeedMark`, and of a `BarsComplete`; consumers of ticks and bars skip keys that begin with it."""
 CONTROL_KEY = b"feed"
 
 _DAY_MS = 24 * 3600 * 1000
@@ -57,6 +57,7 @@ ROLLUP = Topic(
     ),
 )
 SUBSCRIPTIONS = Topic("market.subscriptions.v1", None, _config(compacted=True))
+SYMBOLS = Topic("market.symbols.v1", None, _config(compacted=True))
 CONTROL = Topic("market.control.v1", 1, _config(compacted=True))
 STATUS = Topic("market.status.v1", None, _config(compacted=True))
 FEED = Topic("market.feed.v1", 1, _config(days=30))
@@ -64,7 +65,8 @@ HISTORY_REQUESTS = Topic("history.requests.v1", 4, _config(days=7))
 HISTORY_EVENTS = Topic("history.events.v1", 4, _config(days=7))
 
 TOPICS = (
-    TICKS, BARS, FORMING, TICKS_LATE, ROLLUP, SUBSCRIPTIONS, CONTROL, STATUS, FEED, HISTORY_REQUESTS, HISTORY_EVENTS,
+    TICKS, BARS, FORMING, TICKS_LATE, ROLLUP, SYMBOLS, SUBSCRIPTIONS, CONTROL, STATUS, FEED, HISTORY_REQUESTS,
+    HISTORY_EVENTS,
 )  # fmt: skip
 ALL_TOPICS = TOPICS + tuple(topic.dead for topic in TOPICS)
 

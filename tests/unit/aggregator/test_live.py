@@ -15,7 +15,7 @@ from aggregator.engine.connection import Connection
 from aggregator.engine.partition import Partition
 from chassis.kafka.errors import KAFKA
 from chassis.probes import Readiness
-from tests.support.records import T0, mark, tick
+from tests.support.records import T0, calendar, mark, tick
 
 STEP_S = 0.001
 """What any look at the clock takes here: a slice makes about ten records."""
@@ -58,6 +58,7 @@ def test_forming_bars_keep_their_pace_however_many_symbols_there_are(
     fold = PartitionFold(Rules())
     fold.mark(mark(T0), T0)
     symbols = [f"SIM:S{number:03d}" for number in range(count)]
+    fold.feed([(*calendar(symbol), T0) for symbol in symbols])
     partition = cast(Partition, Live(fold))
     forming = live.Live(cast(Any, sent), cast(Any, None), Connection(Readiness((KAFKA,))), 600.0)
     began, spent, sequence, ticks_at = clock.now, 0.0, 0, 0.0
@@ -96,6 +97,7 @@ def test_a_forming_bar_is_given_up_while_kafka_does_not_know_the_topic() -> None
     fold.mark(mark(T0), T0)
     for number in range(3):
         name = f"SIM:S{number}"
+        fold.feed([(*calendar(name), T0)])
         fold.tick(name.encode(), tick(T0 + 1_000, 1.0, symbol=name, sequence=1), T0 + 1_000)
     forming = live.Live(cast(Any, sent), cast(Any, None), Connection(Readiness((KAFKA,))), 600.0)
     lost = metrics.FORMING_LOST._value.get()

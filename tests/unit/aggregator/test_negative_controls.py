@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from aggregator.core import fold as fold_module
-from aggregator.core import saved
-from aggregator.core.fold import PartitionFold
+from aggregator.core import snapshot
+from aggregator.core.closing import Closing
+from aggregator.core.counter import Move
 from aggregator.core.longer import Chain
-from aggregator.core.minute import Minute, Move
+from aggregator.core.minute import Minute
 from aggregator.core.symbol import Symbol
 from contracts import wire
-from contracts.marks import Hearing, MarkLike
+from contracts.marks import Coverage, MarkLike
 from tests.support.oracle import agrees_with_naive, committed_with_crashes, encoded, issues_of
 from tests.support.tick_logs import Log, drawn_log
 
@@ -50,27 +51,27 @@ def test_without_a_fault_nothing_is_caught() -> None:
 
 
 def test_open_minutes_left_out_of_the_state_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = saved.encode_symbol
+    encode = snapshot.encode_symbol
 
-    def without_open_minutes(symbol: Symbol, chain: Chain) -> bytes:
+    def without_open_minutes(symbol: Symbol, chain: Chain, current: Minute | None) -> bytes:
         minutes, symbol.minutes = symbol.minutes, {}
         try:
-            return encode(symbol, chain)
+            return encode(symbol, chain, None)
         finally:
             symbol.minutes = minutes
 
-    monkeypatch.setattr(saved, "encode_symbol", without_open_minutes)
+    monkeypatch.setattr(snapshot, "encode_symbol", without_open_minutes)
     assert is_caught(crashes_change_nothing)
 
 
 def test_record_time_as_the_clock_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    class ByRecordTime(Hearing):
+    class ByRecordTime(Coverage):
         def apply(self, mark: MarkLike, timestamp: int) -> int:
             super().apply(mark, timestamp)
             self.clock = max(self.clock, timestamp)
             return self.clock
 
-    monkeypatch.setattr(fold_module, "Hearing", ByRecordTime)
+    monkeypatch.setattr(fold_module, "Coverage", ByRecordTime)
     assert is_caught(naive_agrees_after_an_outage)
 
 
@@ -85,9 +86,9 @@ def test_arrival_order_as_open_and_close_is_caught(monkeypatch: pytest.MonkeyPat
     assert is_caught(naive_agrees)
 
 
-def test_a_baseline_counted_as_volume_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(_fold: PartitionFold, _symbol: Symbol, _move: Move) -> bool:
-        return False
+def test_what_moved_in_a_gap_counted_as_volume_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def always(_closing: Closing, _symbol: Symbol, _move: Move) -> bool:
+        return True
 
-    monkeypatch.setattr(PartitionFold, "_judge", never)
+    monkeypatch.setattr(Closing, "decide", always)
     assert is_caught(naive_agrees)

@@ -2,27 +2,32 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 
-from aggregator.core.comparison import Compared, Difference, Range, label_of
+from aggregator.core.comparison import Compared, Range
 from aggregator.core.fold import PartitionFold
 from aggregator.core.refold import NotRetainedError, Refold
 from aggregator.core.rules import Rules
 from contracts import topics, wire
 from contracts.intervals import DAY, HOUR, MINUTE
-from tests.support.records import T0, key, mark, tick
+from tests.support.records import T0, calendar, key, mark, tick
+from tests.support.tick_logs import Log
 
 FRIDAY, MONDAY = T0 + DAY, T0 + 4 * DAY
-Log = list[tuple[bytes, wire.Tick | wire.Mark, int]]
+NIGHTS = "1700-1600"
+"""Chicago's futures: a session belongs to the trading day in which it ends."""
 
 
-def log_of(ticks: Sequence[wire.Tick], until: int) -> Log:
-    """Ticks of symbols that are heard throughout, and a mark every ten minutes, which tells so once an hour."""
+def log_of(ticks: Sequence[wire.Tick], until: int, *, session: str = "24x7", timezone: str = "Etc/UTC") -> Log:
+    """Ticks of symbols that are covered throughout; a mark every ten minutes, and once an hour their calendars."""
     began = ticks[0].event_time - HOUR
-    heard = [(name, "heard", began) for name in sorted({f"{one.exchange}:{one.symbol}" for one in ticks})]
-    marks = [mark(at, *heard if at % HOUR == began % HOUR else ()) for at in range(began, until + 1, 10 * MINUTE)]
-    log: Log = [(topics.MARK_KEY, one, one.through) for one in marks]
+    names = sorted({f"{one.exchange}:{one.symbol}" for one in ticks})
+    covered = [(name, "covered", began) for name in names]
+    marks = [mark(at, *covered if at % HOUR == began % HOUR else ()) for at in range(began, until + 1, 10 * MINUTE)]
+    log: Log = [
+        (*calendar(name, session, timezone, at=at), at) for name in names for at in range(began, until + 1, HOUR)
+    ]
+    log += [(topics.MARK_KEY, one, one.watermark) for one in marks]
     log += [(key(f"{one.exchange}:{one.symbol}"), one, one.received_at) for one in ticks]
     return sorted(log, key=lambda record: record[2])
 
@@ -52,7 +57,7 @@ def replayed(log: Log, within: Range, *, retained: int = 0, taken: int | None = 
     for name, record, timestamp in log[retained:]:
         refold.take(0, name, wire.encode(record), timestamp)
     for complete in issues:
-        if isinstance(complete, wire.IntervalComplete):
+        if isinstance(complete, wire.BarsComplete):
             refold.passed(0, complete)
     return refold.compared(bar for bar in issues if isinstance(bar, wire.Bar) and within.holds(bar))
 
@@ -64,10 +69,12 @@ def test_after_a_weekend_the_volume_goes_on_from_friday() -> None:
     assert compared.bars > 90
 
 
-def test_a_friday_night_belongs_to_the_bar_of_monday() -> None:
-    ticks = session(FRIDAY + 13 * HOUR, MONDAY, price=50)
-    ticks += session(MONDAY + HOUR, MONDAY, price=60, traded=900.0)
-    compared, left_out = replayed(log_of(ticks, MONDAY + DAY + HOUR), Range(MONDAY, MONDAY + DAY))
+def test_a_sunday_night_belongs_to_the_bar_of_monday() -> None:
+    ticks = session(MONDAY - 30 * MINUTE, MONDAY, price=50, minutes=30)
+    ticks += session(MONDAY + HOUR, MONDAY, price=60, traded=300.0)
+    log = log_of(ticks, MONDAY + DAY + HOUR, session=NIGHTS, timezone="America/Chicago")
+    compared, left_out = replayed(log, Range(MONDAY, MONDAY + DAY))
+    assert compared.bars > 90
     assert (compared.differences, left_out) == ([], 0)
 
 
@@ -109,22 +116,4 @@ def test_what_late_ticks_may_correct_is_left_out() -> None:
     log = log_of(session(T0, T0, price=50, minutes=120), T0 + 2 * HOUR + MINUTE)
     compared, left_out = replayed(log, Range(T0, T0 + 2 * HOUR))
     assert compared.differences == []
-    assert left_out == 12, "five of 1m, two of 3m, and of 5m, 15m, 30m, 1h and 2h the one that closed at 2:00"
-
-
-def test_a_range_holds_what_lies_wholly_inside() -> None:
-    bar = wire.Bar("1m", T0, T0 + MINUTE, 1.0, 1.0, 1.0, 1.0, None, exchange="SIM", symbol="A", origin="ticks")
-    assert Range(T0, T0 + MINUTE).holds(bar)
-    assert not Range(T0 + 1, T0 + MINUTE).holds(bar)
-    assert not Range(T0, T0 + MINUTE - 1).holds(bar)
-
-
-def test_a_difference_says_what_is_not_the_same() -> None:
-    bar = wire.Bar("1m", T0, T0 + MINUTE, 1.0, 2.0, 1.0, 1.5, None, exchange="SIM", symbol="A", origin="ticks")
-    other = msgspec.structs.replace(bar, high=2.5, volume=1.0)
-    where = f"SIM:A 1m {T0}"
-    label = label_of(bar)
-    assert str(Difference(label, None, bar)) == f"{where}: not published"
-    assert str(Difference(label, bar, None)) == f"{where}: published, but the log has no tick of it"
-    told = f"{where}: high 2.0 is 2.5 by the log, volume None is 1.0 by the log"
-    assert str(Difference(label, bar, other)) == told
+    assert left_out == 14, "six of 1m, two of 3m and of 5m, and of 15m, 30m, 1h and 2h the one that closed at 2:00"

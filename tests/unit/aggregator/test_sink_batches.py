@@ -1,5 +1,6 @@
 """What the sink makes of a batch of records, before any store is touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,14 @@ from chassis.record import Record
 from contracts import wire
 from contracts.bars import Origin
 from contracts.errors import BadData
+from contracts.headers import bar_headers, complete_headers
 from contracts.intervals import MINUTE, Interval
 from contracts.symbols import SymbolId
+from contracts.topics import MARK_KEY
 from tests.support.bars import bar, forming
 from tests.support.records import T0
+
+CURRENT = bar_headers("1m", T0)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Read:
     topic: str = "market.bars.v1"
     partition: int = 0
     offset: int = 0
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Aside:
 
 
 def read(record: Any, **more: Any) -> Read:
+    if isinstance(record, wire.Bar):
+        more = {"headers": CURRENT, **more}
     return Read(f"{record.exchange}:{record.symbol}".encode(), wire.encode(record), **more)
 
 
@@ -50,24 +57,49 @@ def test_of_several_bars_with_one_id_the_winner_is_written() -> None:
     assert aside.errors == []
 
 
-def test_settled_bars_and_completed_intervals_are_passed_over() -> None:
-    complete = wire.IntervalComplete(interval="1m", open_time=T0, count=3)
+def test_final_bars_of_the_provider_and_records_of_complete_bars_are_passed_over() -> None:
+    complete = wire.BarsComplete(closed_through=T0, final_through=T0, count=3)
     aside = Aside()
-    records = [read(bar(origin=Origin.SETTLED)), Read(None, wire.encode(complete))]
+    records = [
+        read(bar(origin=Origin.PROVIDER_FINAL)),
+        Read(MARK_KEY, wire.encode(complete), headers=complete_headers(T0)),
+    ]
     assert winners_of(records, aside) == {}
+    assert aside.errors == []
+
+
+def test_a_record_of_an_older_contract_is_put_aside_with_its_cause() -> None:
+    old = [
+        read(bar(), headers=()),
+        read(bar(), headers=[("schema", b"1"), ("kind", b"bar")]),
+        Read(None, b'{"interval":"1m","open_time":0,"count":3}'),
+        Read(MARK_KEY, b"{}"),
+    ]
+    aside = Aside()
+    assert list(winners_of([*old, read(bar())], aside)) == [f"SIM:A|1m|{T0}"]
+    assert {(error.kind, error.cause) for error in aside.errors} == {
+        ("old_contract", "no header schema=2: a record of another version of the bar contract")
+    }
+    assert len(aside.errors) == len(old)
+
+
+def test_bars_off_the_epochs_grid_and_before_1970_are_written() -> None:
+    aside = Aside()
+    night = bar(-MINUTE, interval="1h", close_time=59 * MINUTE)
+    assert list(winners_of([read(bar(T0 + 1)), read(night)], aside)) == [f"SIM:A|1m|{T0 + 1}", f"SIM:A|1h|{-MINUTE}"]
     assert aside.errors == []
 
 
 def test_what_is_no_bar_is_put_aside_and_the_others_are_written() -> None:
     good = bar()
     bad = [
-        Read(b"SIM:A", b"{"),
-        Read(b"SIM:A", None),
-        Read(None, b"{}"),
-        Read(b"SIM:OTHER", wire.encode(good)),
+        Read(b"SIM:A", b"{", headers=CURRENT),
+        Read(b"SIM:A", None, headers=CURRENT),
+        Read(None, b"{}", headers=CURRENT),
+        Read(b"SIM:OTHER", wire.encode(good), headers=CURRENT),
         read(bar(high=1.0)),
         read(bar(revision=2**60)),
-        read(bar(open_time=T0 + 1)),
+        read(bar(close_time=T0)),
     ]
     aside = Aside()
     assert list(winners_of([*bad, read(good)], aside)) == [f"SIM:A|1m|{T0}"]

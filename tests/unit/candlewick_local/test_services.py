@@ -33,15 +33,15 @@ def test_all_are_told_the_same_parts_and_partitions() -> None:
 
 
 def test_other_settings_pass_through() -> None:
-    assert started({"LATENESS_MS": "1000"})["engine"].environment["LATENESS_MS"] == "1000"
+    assert started({"CLOSE_DELAY_MS": "1000"})["engine"].environment["CLOSE_DELAY_MS"] == "1000"
 
 
 def test_bars_of_an_anonymous_feed_wait_longer_for_stragglers() -> None:
     feed = {"TRADINGVIEW_URL": "wss://feed"}
-    assert started(feed)["engine"].environment["LATENESS_MS"] == "5000"
-    assert started(feed | {"LATENESS_MS": "1000"})["engine"].environment["LATENESS_MS"] == "1000"
+    assert started(feed)["engine"].environment["CLOSE_DELAY_MS"] == "5000"
+    assert started(feed | {"CLOSE_DELAY_MS": "1000"})["engine"].environment["CLOSE_DELAY_MS"] == "1000"
     for known in ({}, feed | {"TRADINGVIEW_AUTH_TOKEN": "token"}, feed | {"TRADINGVIEW_COOKIES_FILE": "/cookies"}):
-        assert "LATENESS_MS" not in started(known)["engine"].environment
+        assert "CLOSE_DELAY_MS" not in started(known)["engine"].environment
 
 
 def test_a_secret_goes_only_to_those_that_need_it() -> None:

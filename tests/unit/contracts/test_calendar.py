@@ -347,3 +347,18 @@ def test_labels_never_go_back_and_all_intervals_agree(cal: Calendar, instant: in
         if not interval.is_intraday:
             assert cal.bar(interval, cal.segments(day)[0].open_ms)[0] == opening
             assert close >= cal.day_close(day)
+
+
+def test_after_a_change_no_bar_of_a_new_trading_day_has_the_label_of_one_of_the_open_day() -> None:
+    """By the new calendar the next trading day has opened already: it begins where the open one ends."""
+    chicago = Calendar.parse("America/Chicago", "1700-1600")
+    announced = at("2026-07-22 23:30")
+    changed = ALWAYS.changed_to(chicago, announced)
+    ends = announced + MINUTE
+    assert changed.trading_day(ends - 1) + DAY == changed.trading_day(ends)
+    for interval in Interval:
+        if interval.is_intraday:
+            label, close = changed.bar(interval, ends - 1)
+            assert label < ends == close
+            assert changed.bar(interval, ends) == (ends, chicago.bar(interval, ends)[1])
+    assert changed.bar(Interval.H4, ends + 5 * HOUR) == chicago.bar(Interval.H4, ends + 5 * HOUR)

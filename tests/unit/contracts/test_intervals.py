@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.base import MAX_MS, MIN_MS
 from contracts.errors import BadData
 from contracts.intervals import DAY, HOUR, MINUTE, Interval, day_ms, rfc3339, rolls_into
 
@@ -84,3 +85,6 @@ def test_case_tells_a_minute_from_a_month() -> None:
 def test_instants_are_written_in_utc() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00Z"
     assert rfc3339(1_766_031_047_438) == "2025-12-18T04:10:47.438Z"
+    assert rfc3339(-1) == "1969-12-31T23:59:59.999Z"
+    assert rfc3339(MIN_MS) == "0001-01-01T00:00:00Z"
+    assert rfc3339(MAX_MS) == "9999-12-31T23:59:59.999Z"

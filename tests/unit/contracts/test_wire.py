@@ -1,6 +1,7 @@
 """Twins, schemas, partitions: what must stay equal is held equal."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import bars, feed, history, marks, ticks, wire
-from contracts.base import Record
+from contracts.base import MIN_MS, Record
 from contracts.errors import BadData
-from contracts.intervals import MINUTE, Interval
+from contracts.intervals import DAY, MINUTE, Interval
 from contracts.schemas import schemas
-from contracts.symbols import SymbolId
 from contracts.topics import ALL_TOPICS, murmur2, partition_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,24 +27,36 @@ TICK = ticks.QuoteTick(
     is_baseline=True,
 )  # fmt: skip
 BAR = bars.Bar(
-    exchange="SIM", symbol="A", interval=Interval.M1, open_time=0, close_time=MINUTE, open=2.0, high=3.0, low=1.0,
+    exchange="SIM", symbol="A", interval=Interval.M1, open_time=0, close_time=MINUTE, trading_day=0, delay=900,
+    open=2.0, high=3.0, low=1.0,
     close=2.5, volume=1.5, tick_count=3, first_tick_time=1, last_tick_time=2, gap_ms=4, origin=bars.Origin.TICKS,
     revision=1, reason="late_tick",
 )  # fmt: skip
 FORMING_BAR = bars.FormingBar.model_validate({name: getattr(BAR, name) for name in bars.FormingBar.model_fields})
-DEAF = marks.FeedChange(symbol="*", state=marks.Hears.DEAF, at=4)
+CALENDAR = ticks.CalendarRecord(
+    exchange="TAIFEX", symbol="MXF1!", timezone="Asia/Taipei", session="1500F1-0500,S,0845-1345", holidays="20260101",
+    corrections="dayoff:20260102", has_volume=False, at=-5,
+)  # fmt: skip
+UNCOVERED = marks.CoverageChange(symbol="*", state=marks.CoverageState.UNCOVERED, at=-4)
+MARK = marks.FeedMark(epoch=3, watermark=9, coverage=(UNCOVERED,))
 TWINS: list[tuple[Record, type[Any]]] = [
     (TICK, wire.Tick),
-    (
-        marks.FeedMark(run=3, through=9, changes=(marks.FeedChange(symbol="*", state=marks.Hears.DEAF, at=4),)),
-        wire.Mark,
-    ),
+    (CALENDAR, wire.Calendar),
+    (UNCOVERED, wire.CoverageChange),
+    (MARK, wire.Mark),
     (BAR, wire.Bar),
+    (FORMING_BAR, wire.FormingBar),
     (bars.Forming(exchange="SIM", symbol="A", sequence=9, bars=(FORMING_BAR,)), wire.Forming),
-    (bars.IntervalComplete(interval=Interval.MO1, open_time=0, delay=900, count=4), wire.IntervalComplete),
-    (ticks.LateTick(tick=TICK, reason="beyond_horizon", bar_open_time=0, closed_until=60_000), wire.LateTick),
-    (feed.GapEvent(exchange="SIM", symbol="A", start=1, end=2, delay=900, residual_volume=0.5, at=3), wire.GapEvent),
-]
+    (bars.BarsComplete(delay=900, closed_through=MINUTE, final_through=-4 * MINUTE, count=4), wire.BarsComplete),
+    (ticks.LateTick(tick=TICK, reason="late", bar_open_time=0, closed_until=60_000), wire.LateTick),
+    (
+        feed.GapEvent(
+            exchange="SIM", symbol="A", start=1, end=2, delay=900, event_start=-901, event_end=-898, session_ms=3,
+            gap_volume=0.5, at=3,
+        ),
+        wire.GapEvent,
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("record", "twin"), TWINS, ids=lambda value: getattr(value, "__name__", ""))
@@ -73,13 +85,61 @@ def test_bytes_that_are_no_record_are_bad_data_with_a_cause(raw: bytes) -> None:
     assert 0 < len(fault.value.cause) < 300
 
 
+ANYTHING = (
+    "null", "true", "0", "-0", "1", "-1", "1.0", "1e2", "1e400", "NaN", "-1e-400", "86400", "86401", "86400000",
+    "9007199254740991", "9007199254740992", "12345678901234567890123", "1e15", "1.0000000000000002e15", "-1e16", "1e18",
+    "1e19", "253402214400000", "253402300799999", "253402300800000", "-62135596800000", "-62135596800001", '""', '"5"',
+    '"market"', '"MARKET"', '"covered"', '"mark"', '"calendar"', '"*"', '"**"', '"SIM:A"', '"SIM:a"', '"SIM:A\\n"',
+    '"SIM:A:B"', '"A"', '"A\\n"', '"A B"', '"\\u200b"', '"\\ud800"', '"\\u0000"', '"NYSE:BAC/PL"', '"BAC/PL"',
+    "[]", "{}", "[null]", '"' + "X" * 33 + '"', '"' + "X" * 65 + '"', '"' + "x" * 129 + '"', '"' + "x" * 4_097 + '"',
+    '"' + "x" * 65_537 + '"',
+)  # fmt: skip
+"""Values as JSON, at and beyond the bounds of every field."""
+NAMES_IN_A_TICK = {"exchange", "symbol"}
+"""What readers of ticks compare with the key instead."""
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [(TICK, name) for name in ticks.QuoteTick.model_fields if name not in NAMES_IN_A_TICK]
+    + [(record, name) for record in (CALENDAR, UNCOVERED, MARK) for name in type(record).model_fields],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_what_the_engine_reads_is_refused_by_both_twins_or_by_neither(record: Record, field: str) -> None:
+    twin = msgspec.json.Decoder({type(one): twin for one, twin in TWINS}[type(record)])
+    verdicts = set()
+    for value in ANYTHING:
+        raw = json.dumps(json.loads(record.encode()) | {field: "@"}).replace('"@"', value)
+        verdicts.add(verdict := is_read(type(record).decode, raw))
+        assert is_read(twin.decode, raw) == verdict, f"{field}: {value[:40]}"
+    assert verdicts == {True, False}
+
+
+def is_read(decode: Callable[[str], object], raw: str) -> bool:
+    try:
+        decode(raw)
+    except (BadData, *wire.UNDECODABLE):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("count", [marks.MAX_CHANGES, marks.MAX_CHANGES + 1])
+def test_a_mark_has_a_bounded_number_of_changes(count: int) -> None:
+    raw = json.dumps({"epoch": 1, "watermark": 1, "coverage": [json.loads(UNCOVERED.encode())] * count})
+    expected = count <= marks.MAX_CHANGES
+    assert is_read(marks.FeedMark.decode, raw) is expected
+    assert is_read(wire.decode_mark, raw) is expected
+
+
 @pytest.mark.parametrize(
     "raw",
     [
-        b'{"kind":"tick","run":1,"through":1}',
-        b'{"run":1,"through":1,"changes":[{"symbol":"*","state":"sleepy","at":1}]}',
-        b'{"run":1,"through":1,"changes":[{"symbol":"foo bar","state":"heard","at":1}]}',
-        b'{"run":1180591620717411303424,"through":1}',
+        b'{"kind":"tick","epoch":1,"watermark":1}',
+        b'{"run":1,"through":1}',
+        b'{"epoch":1,"watermark":1,"coverage":[{"symbol":"*","state":"sleepy","at":1}]}',
+        b'{"epoch":1,"watermark":1,"coverage":[{"symbol":"foo bar","state":"covered","at":1}]}',
+        b'{"epoch":1180591620717411303424,"watermark":1}',
+        CALENDAR.encode(),
     ],
 )
 def test_what_is_no_mark_is_refused_by_both_twins(raw: bytes) -> None:
@@ -89,8 +149,64 @@ def test_what_is_no_mark_is_refused_by_both_twins(raw: bytes) -> None:
         wire.decode_mark(raw)
 
 
+@pytest.mark.parametrize(
+    "raw", [MARK.encode(), TICK.encode(), b"{}", b"", CALENDAR.encode().replace(b"1500F1", b"\xff")]
+)
+def test_what_is_no_calendar_is_refused_by_both_twins(raw: bytes) -> None:
+    with pytest.raises(BadData):
+        ticks.CalendarRecord.decode(raw)
+    with pytest.raises(wire.UNDECODABLE):
+        wire.decode_calendar(raw)
+
+
+@pytest.mark.parametrize("raw", [BAR.encode(), b'{"kind":"bar","closed_through":1,"final_through":0,"count":1}'])
+def test_what_completes_no_bars_is_refused_by_both_twins(raw: bytes) -> None:
+    with pytest.raises(BadData):
+        bars.BarsComplete.decode(raw)
+    with pytest.raises(wire.UNDECODABLE):
+        wire.decode_bars_complete(raw)
+
+
+def test_times_before_1970_are_carried() -> None:
+    early = TICK.model_copy(update={"trading_day": -DAY, "event_time": -5, "received_at": -4, "sequence": 0})
+    assert ticks.QuoteTick.decode(wire.encode(wire.decode_tick(early.encode()))) == early
+    oldest = bars.BarsComplete(closed_through=MIN_MS, final_through=MIN_MS, count=0)
+    assert bars.BarsComplete.decode(wire.encode(wire.decode_bars_complete(oldest.encode()))) == oldest
+
+
+SYMBOL = feed.SymbolInfo(
+    exchange="BINANCE", symbol="币安人生USDT.P", description="币安人生 / Tether", type="swap", currency="USDT",
+    listed_exchange="BINANCE", price_scale=1e5, min_move=1.0, timezone="Etc/UTC", session="24x7", at=1,
+)  # fmt: skip
+
+
+def test_what_is_known_of_a_symbol_is_read_back_and_texts_may_be_missing() -> None:
+    assert feed.SymbolInfo.decode(SYMBOL.encode()) == SYMBOL
+    assert SYMBOL.identity.key == "BINANCE:币安人生USDT.P".encode()
+    least = feed.SymbolInfo(exchange="TVC", symbol="DXY", timezone="America/New_York", session="1900-1900", at=1)
+    assert feed.SymbolInfo.decode(b'{"later":1,' + least.encode()[1:]) == least
+    assert (least.description, least.price_scale, least.has_volume) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"price_scale": 0.0}, {"min_move": -1.0}, {"session": ""}, {"timezone": ""}, {"holidays": "x" * 65_537}]
+)
+def test_what_says_nothing_usable_of_a_symbol_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        feed.SymbolInfo.model_validate(SYMBOL.model_dump() | wrong)
+
+
+def test_a_calendar_fits_its_record_and_what_is_known_of_its_symbol_alike() -> None:
+    shared = {"timezone", "session", "holidays", "corrections", "has_volume"}
+    calendar, info = ticks.CalendarRecord.model_fields, feed.SymbolInfo.model_fields
+    for name in shared:
+        assert (calendar[name].annotation, calendar[name].metadata) == (info[name].annotation, info[name].metadata), (
+            name
+        )
+
+
 def test_feed_events_are_told_apart_by_their_type() -> None:
-    gap = feed.GapEvent(exchange="SIM", symbol="A", start=1, end=2, at=3)
+    gap = feed.GapEvent(exchange="SIM", symbol="A", start=1, end=2, event_start=-1, event_end=2, session_ms=0, at=3)
     assert feed.decode_feed_event(gap.encode()) == gap
     with pytest.raises(BadData):
         feed.decode_feed_event(b'{"type": "party"}')
@@ -119,19 +235,14 @@ def test_topics_have_distinct_legal_names_and_the_log_takes_append_time() -> Non
     configs = {topic.name: topic.config for topic in ALL_TOPICS}
     assert configs["market.ticks.v1"]["message.timestamp.type"] == "LogAppendTime"
     assert configs["market.subscriptions.v1"]["cleanup.policy"] == "compact"
+    assert configs["market.symbols.v1"]["cleanup.policy"] == "compact"
 
 
-@pytest.mark.parametrize("text", ["binance:btcusdt", " NYMEX:CL1! ", "NSE:M&M", "BINANCE:BTCUSDT.P"])
-def test_an_identity_is_written_in_one_way(text: str) -> None:
-    identity = SymbolId.parse(text)
-    assert str(identity) == text.strip().upper()
-    assert SymbolId.of_key(identity.key) == identity
-
-
-@pytest.mark.parametrize("text", ["", "BTCUSDT", ":X", "A:", "A:B:C", "A:B/C", "A:B C", "A:" + "B" * 65, "x" * 999])
-def test_what_is_no_symbol_is_told_how_to_write_one(text: str) -> None:
-    with pytest.raises(BadData, match="write EXCHANGE:SYMBOL"):
-        SymbolId.parse(text)
+def test_a_calendar_is_put_into_the_partition_of_its_symbol_by_whoever_sends_it() -> None:
+    keys = [f"SIM:S{number}".encode() for number in range(100)]
+    assert any(partition_of(b"!" + key, 24) != partition_of(key, 24) for key in keys), (
+        "its own key would place it apart"
+    )
 
 
 def test_the_status_of_a_sync_moves_only_along_its_transitions() -> None:

@@ -70,6 +70,24 @@ def test_metadata_tell_whether_there_is_a_volume(plots: str | None, has_volume: 
     assert answer(told("symbol_resolved", CS, "symbol_1", info)).has_volume is has_volume
 
 
+def test_metadata_tell_the_trading_hours() -> None:
+    assert not answer(update(BAR), completed()).is_resolved
+    silent = answer(told("symbol_resolved", CS, "symbol_1", {}))
+    assert (silent.is_resolved, silent.hours) == (True, None)
+    info = {"timezone": "Asia/Kolkata", "session": "0915-1530", "session_holidays": "20260126"}
+    assert answer(told("symbol_resolved", CS, "symbol_1", info)).hours == ("Asia/Kolkata", "0915-1530", "20260126", "")
+
+
+@pytest.mark.parametrize(
+    ("lbs", "last_closes"),
+    [({"bar_close_time": 1_766_051_999}, 1_766_051_999_000), ({"bar_close_time": "1"}, None), ({}, None), (None, None)],
+)
+def test_the_provider_tells_when_its_last_bar_ends(lbs: Any, last_closes: int | None) -> None:
+    series = {"s": [{"i": 0, "v": BAR}], "lbs": lbs}
+    found = answer(told("timescale_update", CS, {"s1": series}, {"index": 0}))
+    assert (found.last_closes, found.stamps) == (last_closes, {1_766_029_500_000})
+
+
 @pytest.mark.parametrize(
     ("message", "code", "detail"),
     [

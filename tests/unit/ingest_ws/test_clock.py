@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_ws.core.clock import FeedClock, Presence, RunNumbers, Sequencer
+from ingest_ws.core.clock import EpochNumbers, FeedClock, Presence, Sequencer
 
 
 @given(st.lists(st.integers(0, 10**13), min_size=1))
@@ -21,6 +22,17 @@ def test_a_clock_that_is_wrong_by_more_than_travel_explains_is_corrected() -> No
     clock.greeted(200_000, 207_100)
     assert clock.offset_ms == 7_100
     assert clock.read(300_000) == 292_900
+
+
+@pytest.mark.parametrize("wrong", [240_000, -240_000])
+def test_one_wrong_greeting_among_good_ones_moves_no_clock(wrong: int) -> None:
+    for good in (1, 2, 7):
+        clock = FeedClock()
+        for at in range(good):
+            clock.greeted(1_000_000 + at, 1_000_050 + at)
+        assert clock.greeted(2_000_000 + wrong, 2_000_000)
+        assert clock.offset_ms == 0
+        assert clock.read(3_000_000) == 3_000_000
 
 
 def test_a_difference_that_travel_explains_is_not_corrected() -> None:
@@ -56,12 +68,12 @@ def test_sequences_rise_and_lie_at_or_after_their_instant(instants: list[int]) -
     assert Sequencer().next(5) == 5 * 4096
 
 
-def test_runs_of_replicas_that_begin_in_one_millisecond_differ() -> None:
-    one, other = RunNumbers(1), RunNumbers(2)
-    runs = [one.next(1_000), one.next(1_000), other.next(1_000), other.next(999)]
-    assert len(set(runs)) == 4
-    assert runs[0] < runs[1]
-    assert 0 < max(runs) < 2**53
+def test_epochs_of_replicas_that_begin_in_one_millisecond_differ() -> None:
+    one, other = EpochNumbers(1), EpochNumbers(2)
+    epochs = [one.next(1_000), one.next(1_000), other.next(1_000), other.next(999)]
+    assert len(set(epochs)) == 4
+    assert epochs[0] < epochs[1]
+    assert 0 < max(epochs) < 2**53
 
 
 def test_a_process_that_did_not_run_for_more_than_a_second_was_away() -> None:

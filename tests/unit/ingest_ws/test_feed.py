@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.marks import Hearing
+from contracts.marks import Coverage
 from contracts.symbols import SymbolId
 from contracts.topics import MARK_KEY, partition_of
-from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, LAST_MARK_MS, REPEAT_MS, Ear, Feed
+from ingest_ws.core.feed import GIVEN_UP_MS, HAND_OVER_MS, LAST_MARK_MS, REPEAT_MS, Feed, Link
 from tests.support.records import T0
 
 A, B, C = (SymbolId("SIM", name) for name in "ABC")
@@ -24,7 +24,7 @@ def a_feed(*wanted: SymbolId, partitions: int = 1, room: int = 10**6) -> Feed:
     return feed
 
 
-def heard(feed: Feed, identity: SymbolId, now: int, price: float = 1.0) -> None:
+def snapshot(feed: Feed, identity: SymbolId, now: int, price: float = 1.0) -> None:
     feed.changed(str(identity), {"lp": price, "lp_time": now // 1000}, now)
     feed.completed(str(identity), now)
 
@@ -37,57 +37,57 @@ def records(feed: Feed, now: int, partition: int = 0) -> tuple[list[wire.Tick], 
         for key, value in batch.records():
             if key == MARK_KEY:
                 mark = wire.decode_mark(value)
-            else:
+            elif not key.startswith(MARK_KEY):
                 ticks.append(wire.decode_tick(value))
     return ticks, mark
 
 
 def changes(mark: wire.Mark | None) -> list[tuple[str, str, int]]:
     assert mark is not None
-    return [(change.symbol, change.state, change.at - T0) for change in mark.changes]
+    return [(change.symbol, change.state, change.at - T0) for change in mark.coverage]
 
 
-def test_a_symbol_is_heard_from_its_first_complete_snapshot() -> None:
+def test_a_symbol_is_covered_from_its_first_complete_snapshot() -> None:
     feed = a_feed(A)
     feed.changed(str(A), {"lp": 1.0}, T0 + 100)
     assert changes(records(feed, T0 + 250)[1]) == []
     feed.completed(str(A), T0 + 300)
     ticks, mark = records(feed, T0 + 500)
     assert [tick.is_baseline for tick in ticks] == [True]
-    assert changes(mark) == [("SIM:A", "heard", 300)]
+    assert changes(mark) == [("SIM:A", "covered", 300)]
 
 
 def test_symbols_join_and_leave_by_the_difference() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
-    heard(feed, B, T0 + 10)
+    snapshot(feed, A, T0 + 10)
+    snapshot(feed, B, T0 + 10)
     assert feed.want(0, [B, C], T0 + 200) == (["SIM:C"], ["SIM:A"])
     served = feed.symbols["SIM:B"]
     _, mark = records(feed, T0 + 250)
-    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:B", "heard", 10), ("SIM:A", "left", 200)]
-    assert feed.symbols["SIM:B"] is served and served.feed.is_heard
+    assert changes(mark) == [("SIM:A", "covered", 10), ("SIM:B", "covered", 10), ("SIM:A", "released", 200)]
+    assert feed.symbols["SIM:B"] is served and served.feed.is_covered
     assert set(feed.symbols) == {"SIM:B", "SIM:C"}
 
 
-def test_each_partition_has_its_own_symbols_and_run() -> None:
+def test_each_partition_has_its_own_symbols_and_epoch() -> None:
     many = [SymbolId("SIM", f"S{n}") for n in range(20)]
     feed = a_feed(*many, partitions=3)
     for each in many:
         assert feed.symbols[str(each)].partition == partition_of(each.key, 3)
-        heard(feed, each, T0 + 10)
-    runs = set()
+        snapshot(feed, each, T0 + 10)
+    epochs = set()
     for partition in range(3):
         ticks, mark = records(feed, T0 + 250, partition)
         assert mark is not None
-        runs.add(mark.run)
+        epochs.add(mark.epoch)
         here = {str(each) for each in many if partition_of(each.key, 3) == partition}
         assert {f"{tick.exchange}:{tick.symbol}" for tick in ticks} == here == {name for name, _, _ in changes(mark)}
-    assert len(runs) == 3
+    assert len(epochs) == 3
 
 
-def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_more() -> None:
+def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_writes_nothing_more() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     assert feed.assign((), T0 + 20) == []
     end = T0 + 20 + HAND_OVER_MS
     assert feed.assign((), end, is_anew=False) == ["SIM:A"]
@@ -97,37 +97,37 @@ def test_who_gives_a_partition_away_serves_its_symbols_no_more_and_says_nothing_
     feed.failed("SIM:A", "no_such_symbol", end)
     ticks, mark = records(feed, end + 1)
     assert [tick.price for tick in ticks] == [1.0]
-    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 20 + HAND_OVER_MS)]
+    assert changes(mark) == [("SIM:A", "covered", 10), ("SIM:A", "uncovered", 20 + HAND_OVER_MS)]
     assert records(feed, end + 250) == ([], None), "a last mark is the last"
     assert feed.assign((), end + 251, is_anew=False) == []
     assert not feed.owned
 
 
-def test_a_connection_that_is_silent_when_its_partition_goes_was_heard_up_to_its_last_packet_only() -> None:
+def test_a_connection_that_is_silent_when_its_partition_goes_was_covered_up_to_its_last_packet_only() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
-    heard(feed, B, T0 + 10)
-    silent = Ear(T0 + 1_000)
-    feed.symbols["SIM:A"].ear = silent
+    snapshot(feed, A, T0 + 10)
+    snapshot(feed, B, T0 + 10)
+    silent = Link(T0 + 1_000)
+    feed.symbols["SIM:A"].link = silent
     feed.want(0, [A], T0 + 1_500)
     records(feed, T0 + 2_000)
     feed.assign((), T0 + 2_000)
     feed.assign((), T0 + 2_000 + HAND_OVER_MS, is_anew=False)
     _, mark = records(feed, T0 + 2_250 + HAND_OVER_MS)
-    assert changes(mark) == [("SIM:A", "deaf", 1_000)]
+    assert changes(mark) == [("SIM:A", "uncovered", 1_000)]
 
 
-def test_what_left_was_heard_up_to_the_last_packet_of_its_connection() -> None:
+def test_a_released_symbol_was_covered_up_to_the_last_packet_of_its_connection() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
-    feed.symbols["SIM:A"].ear = Ear(T0 + 1_000)
+    snapshot(feed, A, T0 + 10)
+    feed.symbols["SIM:A"].link = Link(T0 + 1_000)
     feed.want(0, [], T0 + 9_000)
-    assert changes(records(feed, T0 + 9_250)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "left", 1_000)]
+    assert changes(records(feed, T0 + 9_250)[1]) == [("SIM:A", "covered", 10), ("SIM:A", "released", 1_000)]
 
 
-def test_a_partition_that_comes_back_after_its_last_mark_begins_a_run() -> None:
+def test_a_partition_that_comes_back_after_its_last_mark_begins_an_epoch() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     _, before = records(feed, T0 + 250)
     feed.assign((), T0 + 1_000)
     feed.assign((), T0 + 1_000 + HAND_OVER_MS, is_anew=False)
@@ -135,12 +135,12 @@ def test_a_partition_that_comes_back_after_its_last_mark_begins_a_run() -> None:
     assert feed.assigned == {0} and not feed.symbols
     _, after = records(feed, T0 + 1_500 + HAND_OVER_MS)
     assert before is not None and after is not None
-    assert after.run > before.run
+    assert after.epoch > before.epoch
 
 
 def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_sent() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.take(0, T0 + 20)
     feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + 1_000)
     assert feed.room.used > 0
@@ -153,14 +153,14 @@ def test_who_gives_a_partition_away_has_its_room_again_and_counts_what_was_not_s
 
 def test_who_gives_a_partition_away_goes_on_for_a_while_so_that_nothing_is_missed() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.assign((), T0 + 1_000)
     feed.changed(str(A), {"lp": 2.0, "lp_time": S0 + 1}, T0 + HAND_OVER_MS)
     assert feed.assign((), T0 + 999 + HAND_OVER_MS, is_anew=False) == []
     ticks, mark = records(feed, T0 + 999 + HAND_OVER_MS)
     assert [tick.price for tick in ticks] == [1.0, 2.0]
     assert mark is not None
-    assert mark.through == T0 + 998 + HAND_OVER_MS
+    assert mark.watermark == T0 + 998 + HAND_OVER_MS
     assert feed.owned == {0}
 
 
@@ -172,113 +172,113 @@ def test_a_further_rebalance_gives_the_next_owner_its_time_again() -> None:
     assert feed.assign((), T0 + 4_000 + HAND_OVER_MS, is_anew=False) == ["SIM:A"]
 
 
-def test_a_partition_that_comes_back_meanwhile_goes_on_in_the_same_run() -> None:
+def test_a_partition_that_comes_back_meanwhile_goes_on_in_the_same_epoch() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     _, before = records(feed, T0 + 250)
     feed.assign((), T0 + 1_000)
     feed.assign((0,), T0 + 2_000)
     assert feed.assign((0,), T0 + 3_000 + HAND_OVER_MS) == []
     _, after = records(feed, T0 + 3_000 + HAND_OVER_MS)
     assert before is not None and after is not None
-    assert after.run == before.run
-    assert not after.changes
+    assert after.epoch == before.epoch
+    assert not after.coverage
 
 
-def test_who_was_away_for_long_is_deaf_and_reads_no_connection_from_before() -> None:
+def test_after_a_long_absence_all_is_uncovered_and_no_connection_from_before_is_read() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.present(T0 + 20)
     assert feed.present(T0 + 20 + GIVEN_UP_MS) == GIVEN_UP_MS
-    assert feed.lives == 1
-    assert changes(records(feed, T0 + 20 + GIVEN_UP_MS)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 20)]
-    assert not feed.symbols["SIM:A"].feed.is_heard
+    assert feed.generation == 1
+    assert changes(records(feed, T0 + 20 + GIVEN_UP_MS)[1]) == [("SIM:A", "covered", 10), ("SIM:A", "uncovered", 20)]
+    assert not feed.symbols["SIM:A"].feed.is_covered
 
 
-def test_a_run_that_outlives_the_log_says_again_since_when_it_hears() -> None:
+def test_an_epoch_that_outlives_the_log_writes_again_since_when_it_covers() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     records(feed, T0 + 250)
     assert changes(records(feed, T0 + REPEAT_MS - 1)[1]) == []
     _, mark = records(feed, T0 + REPEAT_MS + 250)
-    assert changes(mark) == [("SIM:A", "heard", 10)]
+    assert changes(mark) == [("SIM:A", "covered", 10)]
     assert changes(records(feed, T0 + REPEAT_MS + 500)[1]) == []
     assert mark is not None
-    late = Hearing()
+    late = Coverage()
     late.apply(mark, T0 + REPEAT_MS + 250)
-    assert late.heard("SIM:A", 0, 2**53) == [(T0 + 10, mark.through)]
+    assert late.covered("SIM:A", 0, 2**53) == [(T0 + 10, mark.watermark)]
 
 
 def test_what_could_not_be_read_may_have_been_about_any_symbol_of_the_connection() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
-    heard(feed, B, T0 + 10)
+    snapshot(feed, A, T0 + 10)
+    snapshot(feed, B, T0 + 10)
     feed.missed(["SIM:A", "SIM:C"], T0 + 100, T0 + 200)
     ticks, mark = records(feed, T0 + 250)
-    assert changes(mark)[2:] == [("SIM:A", "deaf", 100), ("SIM:A", "heard", 200)]
+    assert changes(mark)[2:] == [("SIM:A", "uncovered", 100), ("SIM:A", "covered", 200)]
     assert [(tick.symbol, tick.is_baseline) for tick in ticks] == [("A", True), ("B", True), ("A", True)]
 
 
 def test_a_refused_symbol_stays_wanted_with_its_reason() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.failed(str(A), "permission_denied", T0 + 100)
     assert feed.symbols["SIM:A"].error == "permission_denied"
-    assert changes(records(feed, T0 + 250)[1]) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 100)]
+    assert changes(records(feed, T0 + 250)[1]) == [("SIM:A", "covered", 10), ("SIM:A", "uncovered", 100)]
 
 
-def test_a_lost_connection_is_deaf_from_its_last_packet_on_and_what_was_held_is_kept() -> None:
+def test_a_lost_connection_is_uncovered_from_its_last_packet_on_and_what_was_held_is_kept() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     records(feed, T0 + 250)
     feed.changed(str(A), {"lp": 5.0}, T0 + 300)
-    feed.deafened(["SIM:A", "SIM:B"], T0 + 300, T0 + 400)
+    feed.uncover(["SIM:A", "SIM:B"], T0 + 300, T0 + 400)
     ticks, mark = records(feed, T0 + 500)
     assert [tick.price for tick in ticks] == [5.0]
-    assert changes(mark) == [("SIM:A", "deaf", 300)]
+    assert changes(mark) == [("SIM:A", "uncovered", 300)]
 
 
 def test_what_is_held_holds_the_marks_back_until_it_is_expired() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.changed(str(A), {"lp": 5.0}, T0 + 200)
     _, mark = records(feed, T0 + 250)
-    assert mark is not None and mark.through == T0 + 199
+    assert mark is not None and mark.watermark == T0 + 199
     feed.expire(T0 + 450)
     ticks, mark = records(feed, T0 + 500)
     assert [tick.price for tick in ticks] == [5.0]
-    assert mark is not None and mark.through == T0 + 499
+    assert mark is not None and mark.watermark == T0 + 499
 
 
-def test_a_process_that_was_away_declares_that_time_deaf() -> None:
+def test_a_process_that_was_away_declares_that_time_uncovered() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.present(T0 + 200)
     records(feed, T0 + 250)
     assert feed.present(T0 + 900) is None
     assert feed.present(T0 + 5_000) == 4_100
     ticks, mark = records(feed, T0 + 5_250)
     assert [tick.is_baseline for tick in ticks] == [True]
-    assert changes(mark) == [("SIM:A", "deaf", 900), ("SIM:A", "heard", 5_000)]
+    assert changes(mark) == [("SIM:A", "uncovered", 900), ("SIM:A", "covered", 5_000)]
 
 
-def test_a_price_that_makes_no_sense_is_told_and_the_symbol_deaf_until_there_is_one() -> None:
+def test_a_price_that_makes_no_sense_is_a_fault_and_the_symbol_uncovered_until_there_is_one() -> None:
     feed = a_feed(A)
-    heard(feed, A, T0 + 10)
-    feed.symbols["SIM:A"].ear = Ear(T0 + 900)
+    snapshot(feed, A, T0 + 10)
+    feed.symbols["SIM:A"].link = Link(T0 + 900)
     fault = feed.changed(str(A), {"lp": "much", "volume": 3}, T0 + 1_000)
     assert fault is not None and fault.kind == "senseless"
     assert feed.changed(str(A), {"volume": 4}, T0 + 2_000) is None
     ticks, mark = records(feed, T0 + 2_250)
     assert [tick.price for tick in ticks] == [1.0]
-    assert changes(mark) == [("SIM:A", "heard", 10), ("SIM:A", "deaf", 900)]
+    assert changes(mark) == [("SIM:A", "covered", 10), ("SIM:A", "uncovered", 900)]
     assert feed.changed(str(A), {"lp": 5.0}, T0 + 3_000) is None
     ticks, mark = records(feed, T0 + 3_250)
     assert [(tick.price, tick.cumulative_volume, tick.is_baseline) for tick in ticks] == [(5.0, 4.0, True)]
-    assert changes(mark) == [("SIM:A", "heard", 3_000)]
+    assert changes(mark) == [("SIM:A", "covered", 3_000)]
 
 
-def test_a_snapshot_without_a_price_makes_no_symbol_heard() -> None:
+def test_a_snapshot_without_a_price_makes_no_symbol_covered() -> None:
     feed = a_feed(A)
     assert feed.changed(str(A), {"lp": 100.0, "ask_size": -1}, T0 + 10) is not None
     feed.changed(str(B), {"volume": 2.0}, T0 + 10)
@@ -288,12 +288,12 @@ def test_a_snapshot_without_a_price_makes_no_symbol_heard() -> None:
     feed.completed(str(B), T0 + 50)
     ticks, mark = records(feed, T0 + 250)
     assert [(tick.symbol, tick.price, tick.ask_size) for tick in ticks] == [("A", 100.0, None)]
-    assert changes(mark) == [("SIM:A", "heard", 20)]
+    assert changes(mark) == [("SIM:A", "covered", 20)]
 
 
 def test_changed_quotes_are_those_of_symbols_that_are_served() -> None:
     feed = a_feed(A, B)
-    heard(feed, A, T0 + 10)
+    snapshot(feed, A, T0 + 10)
     feed.changed(str(C), {"lp": 1.0}, T0 + 10)
     assert feed.changed_quotes == {"SIM:A"}
     feed.want(0, [B], T0 + 20)
@@ -309,8 +309,8 @@ ACTION = st.sampled_from(
 @settings(max_examples=300)
 @given(st.lists(st.tuples(ACTION, st.integers(0, 1), st.sampled_from([0, 1, 7, 30, 120, 400])), max_size=120))
 def test_what_a_mark_vouches_for_stands_before_it_in_the_log(actions: list[tuple[str, int, int]]) -> None:
-    """Whatever comes, is held, waits, fails or finds no room: a heard stretch holds every change received in it."""
-    feed = a_feed(A, B, room=1_500)
+    """Whatever comes, is held, waits, fails or finds no room: a covered stretch holds every change received in it."""
+    feed = a_feed(A, B, room=2_500)
     names = ["SIM:A", "SIM:B"]
     now, last_packet, price = T0, T0, 10.0
     offered: list[tuple[str, int, float]] = []
@@ -354,11 +354,11 @@ def test_what_a_mark_vouches_for_stands_before_it_in_the_log(actions: list[tuple
             message = messages[action]
             if name in feed.symbols:
                 last_packet = now
-                if feed.symbols[name].feed.is_heard and "lp" in message:
+                if feed.symbols[name].feed.is_covered and "lp" in message:
                     offered.append((name, now, price))
                 feed.changed(name, message, now)
         elif action == "drop":
-            feed.deafened(feed.symbols, last_packet, now)
+            feed.uncover(feed.symbols, last_packet, now)
         elif action == "back" and name in feed.symbols:
             last_packet = now
             feed.changed(name, {"lp": 1.0, "lp_time": now // 1000}, now)
@@ -381,18 +381,22 @@ def test_what_a_mark_vouches_for_stands_before_it_in_the_log(actions: list[tuple
         start()
     finish()
 
-    hearing, told = Hearing(), set[tuple[str, float]]()
+    coverage, told, described = Coverage(), set[tuple[str, float]](), set[bytes]()
     for key, value, timestamp in log:
+        if key.startswith(MARK_KEY) and key != MARK_KEY:
+            described.add(key[1:])
+            continue
         if key != MARK_KEY:
             tick = wire.decode_tick(value)
+            assert key in described, "a tick without a calendar counts for nothing"
             told.add((key.decode(), tick.price))
             continue
         mark = wire.decode_mark(value)
-        hearing.apply(mark, timestamp)
+        coverage.apply(mark, timestamp)
         for name, received_at, said in offered:
-            if received_at <= mark.through and hearing.heard(name, received_at, received_at + 1):
+            if received_at <= mark.watermark and coverage.covered(name, received_at, received_at + 1):
                 assert (name, said) in told
     assert feed.waiting_ticks == 0
     for name in feed.symbols:
-        if feed.symbols[name].feed.is_heard:
-            assert hearing.heard(name, now - 500, now - 251), "hearing goes on after whatever was lost"
+        if feed.symbols[name].feed.is_covered:
+            assert coverage.covered(name, now - 500, now - 251), "coverage goes on after whatever was lost"

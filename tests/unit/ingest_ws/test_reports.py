@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from prometheus_client import REGISTRY
 
 from contracts.errors import BadData, Unavailable
-from contracts.feed import SymbolState, SymbolStatus
+from contracts.feed import SymbolInfo, SymbolState, SymbolStatus
 from contracts.topics import partition_of
 from ingest_ws.reports import LONGEST_RAW, MOST_WAITING, Reports, Topics
 from tests.support.records import T0
@@ -50,6 +50,22 @@ async def test_of_the_statuses_of_a_symbol_the_newest_is_sent_in_the_partition_o
     reports.status_ended(status(SymbolState.LIVE))
     await reports.flush()
     assert kafka.sent[-1][1:3] == (b"SIM:A|here", None)
+
+
+async def test_of_the_descriptions_of_a_symbol_the_newest_is_sent_in_its_partition() -> None:
+    kafka = Kafka()
+    reports = Reports(kafka, Topics(), 24, "here")
+    long = ",".join(["20260101"] * 600)
+    for text in ("old", "new"):
+        reports.symbol(
+            SymbolInfo(exchange="NYSE", symbol="BAC/PL", description=text, timezone="America/New_York",
+                       session="0930-1600", holidays=long, at=T0)
+        )  # fmt: skip
+    await reports.flush()
+    [(topic, key, value, partition, _)] = kafka.sent
+    assert (topic, key, partition) == ("market.symbols.v1", b"NYSE:BAC/PL", partition_of(b"NYSE:BAC/PL", 24))
+    info = SymbolInfo.decode(value or b"")
+    assert (info.description, info.holidays) == ("new", long)
 
 
 async def test_a_dead_letter_is_cut_and_names_its_cause_connection_time_and_position() -> None:

@@ -8,39 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.intervals import DAY, MINUTE
+from contracts.intervals import MINUTE
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote, QuoteTick
 from ingest_ws.core.clock import Sequencer
 from ingest_ws.core.symbol import HOLD_MS, MOST_HELD, SymbolFeed
+from tests.support.quoted import DAY0, NEW_YORK, S0, T0, a_symbol
 from tradingview.live import LiveFields
 
-DAY0 = 1_767_225_600_000
-T0 = DAY0 + 12 * 3_600_000
-S0 = T0 // 1000
 
-
-def a_symbol(**fields: Any) -> SymbolFeed:
-    """A symbol whose snapshot at T0 is complete: price 100, volume 50, last time S0, as far as not said otherwise."""
-    symbol = SymbolFeed(SymbolId("SIM", "A"), Sequencer())
-    snapshot: dict[str, Any] = {
-        "lp": 100.0,
-        "volume": 50.0,
-        "lp_time": S0,
-        "open_time": DAY0 // 1000,
-        "high_price": 101.0,
-        "low_price": 99.0,
-        "open_price": 100.5,
-        "prev_close_price": 98.0,
-        "current_session": "market",
-        "update_mode": "streaming",
-    }
-    assert symbol.changed(snapshot | fields, T0) == []
-    symbol.completed(T0)
-    return symbol
-
-
-def said(tick: wire.Tick) -> tuple[float, float | None, int, bool]:
+def summary(tick: wire.Tick) -> tuple[float, float | None, int, bool]:
     """Price, cumulative volume, seconds after S0, whether that is an estimate."""
     assert QuoteTick.decode(wire.encode(tick))
     return tick.price, tick.cumulative_volume, tick.event_time - T0, tick.event_time_estimated
@@ -51,8 +28,8 @@ def test_the_first_complete_snapshot_is_a_baseline_with_the_time_of_its_price() 
     assert symbol.changed({"lp_time": S0 - 600, "open_time": DAY0 // 1000}, T0) == []
     assert symbol.changed({"lp": 7.0, "volume": 3.0}, T0 + 5) == []
     [tick] = symbol.completed(T0 + 9)
-    assert said(tick) == (7.0, 3.0, -600_000, False)
-    assert tick.is_baseline and symbol.is_heard
+    assert summary(tick) == (7.0, 3.0, -600_000, False)
+    assert tick.is_baseline and symbol.is_covered
     assert (tick.received_at, tick.trading_day) == (T0 + 9, DAY0)
     assert symbol.completed(T0 + 20) == []
 
@@ -66,27 +43,28 @@ def test_a_tick_made_here_is_a_tick_of_the_contract_to_the_byte() -> None:
 
 def test_a_quote_made_here_is_a_quote_of_the_contract_to_the_byte() -> None:
     symbol = a_symbol(bid=99.5, ask=101.5, bid_size=1.5, ask_size=2.5, ch=3.5, chp=4.5, currency_code="USD",
-                      description="A \u20ac")  # fmt: skip
+                      description="A \u20ac", rtc=102.5, rtc_time=S0 + 7)  # fmt: skip
     made = symbol.quote()
-    assert len(set(msgspec.structs.astuple(made)[2:14])) == 12, "values that differ, so that none may be exchanged"
+    assert len(set(msgspec.structs.astuple(made)[2:15])) == 13, "values that differ, so that none may be exchanged"
     assert tuple(Quote.model_fields) == made.__struct_fields__
     assert Quote.decode(made.encode()).encode() == made.encode()
     assert (made.change, made.currency, made.event_time, made.trading_day) == (3.5, "USD", T0, DAY0)
+    assert (made.extended_price, made.extended_time) == (102.5, T0 + 7_000)
 
 
-def test_a_symbol_without_a_price_is_heard_from_the_first_one_on() -> None:
+def test_a_symbol_without_a_price_is_covered_from_the_first_one_on() -> None:
     symbol = SymbolFeed(SymbolId("SIM", "A"), Sequencer())
     symbol.changed({"description": "never traded"}, T0)
     assert symbol.completed(T0) == []
-    assert not symbol.is_heard
+    assert not symbol.is_covered
     [tick] = symbol.changed({"lp": 1.0, "lp_time": S0 + 1}, T0 + 1_010)
-    assert (tick.price, tick.is_baseline, symbol.is_heard) == (1.0, True, True)
+    assert (tick.price, tick.is_baseline, symbol.is_covered) == (1.0, True, True)
 
 
 def test_price_and_time_in_one_message_are_a_tick_at_once() -> None:
     symbol = a_symbol()
     [tick] = symbol.changed({"lp": 100.5, "volume": 51.0, "lp_time": S0 + 1, "high_price": 101.5}, T0 + 1_040)
-    assert said(tick) == (100.5, 51.0, 1_000, False)
+    assert summary(tick) == (100.5, 51.0, 1_000, False)
     assert (tick.day_high, tick.is_baseline, tick.received_at) == (101.5, False, T0 + 1_040)
 
 
@@ -113,7 +91,7 @@ def test_a_price_is_held_for_its_time() -> None:
     assert symbol.held_since == T0 + 1_040
     assert symbol.expire(T0 + 1_040 + HOLD_MS - 1) == []
     [tick] = symbol.changed({"lp_time": S0 + 1}, T0 + 1_100)
-    assert said(tick) == (101.0, 52.0, 1_000, False)
+    assert summary(tick) == (101.0, 52.0, 1_000, False)
     assert tick.received_at == T0 + 1_040
     assert symbol.held_since is None
 
@@ -122,7 +100,7 @@ def test_a_time_is_held_for_its_price() -> None:
     symbol = a_symbol()
     assert symbol.changed({"lp_time": S0 + 60}, T0 + 60_040) == []
     [tick] = symbol.changed({"lp": 101.0, "volume": 52.0}, T0 + 60_100)
-    assert said(tick) == (101.0, 52.0, 60_000, False)
+    assert summary(tick) == (101.0, 52.0, 60_000, False)
     assert tick.received_at == T0 + 60_100
 
 
@@ -130,25 +108,23 @@ def test_a_price_whose_time_does_not_come_gets_an_estimate() -> None:
     symbol = a_symbol()
     symbol.changed({"lp": 101.0}, T0 + 1_040)
     [tick] = symbol.expire(T0 + 1_040 + HOLD_MS)
-    assert said(tick) == (101.0, 50.0, 1_040, True)
+    assert summary(tick) == (101.0, 50.0, 1_040, True)
 
 
 def test_without_volume_a_time_whose_price_does_not_come_is_a_trade_at_the_same_price() -> None:
     symbol = a_symbol(volume=None)
     symbol.changed({"lp_time": S0 + 60}, T0 + 60_040)
     [tick] = symbol.expire(T0 + 60_290)
-    assert said(tick) == (100.0, None, 60_000, False)
+    assert summary(tick) == (100.0, None, 60_000, False)
     assert not tick.is_baseline
 
 
 def test_with_volume_such_a_time_is_no_trade_and_a_price_that_comes_soon_still_has_it() -> None:
     symbol = a_symbol()
     symbol.changed({"lp_time": S0 + 60}, T0 + 60_940)
-    [alone] = symbol.expire(T0 + 61_190)
-    assert said(alone) == (100.0, 50.0, 60_000, False)
-    assert alone.is_baseline
+    assert symbol.expire(T0 + 61_190) == []
     [tick] = symbol.changed({"lp": 101.0, "volume": 51.0}, T0 + 61_300)
-    assert (said(tick), tick.is_baseline) == ((101.0, 51.0, 60_000, False), False)
+    assert (summary(tick), tick.is_baseline) == ((101.0, 51.0, 60_000, False), False)
     assert symbol.changed({"lp": 102.0, "volume": 52.0}, T0 + 61_350) == []
 
 
@@ -157,17 +133,17 @@ def test_a_price_that_comes_long_after_a_time_does_not_have_it() -> None:
     symbol.changed({"lp_time": S0 + 60}, T0 + 60_040)
     symbol.expire(T0 + 60_290)
     assert symbol.changed({"lp": 101.0}, T0 + 62_000) == []
-    assert said(symbol.expire(T0 + 62_250)[0]) == (101.0, 50.0, 62_000, True)
+    assert summary(symbol.expire(T0 + 62_250)[0]) == (101.0, 50.0, 62_000, True)
 
 
 def test_an_estimate_is_never_before_the_last_time_nor_after_the_next() -> None:
     ahead = a_symbol(lp_time=S0 + 5)
     ahead.changed({"lp": 101.0}, T0 + 1_000)
-    assert said(ahead.expire(T0 + 1_250)[0])[2] == 5_000
+    assert summary(ahead.expire(T0 + 1_250)[0])[2] == 5_000
     symbol = a_symbol()
     symbol.changed({"lp": 101.0}, T0 + 60_030)
     earlier, later = symbol.changed({"lp": 102.0, "lp_time": S0 + 60}, T0 + 60_200)
-    assert (said(earlier), said(later)) == ((101.0, 50.0, 60_000, True), (102.0, 50.0, 60_000, False))
+    assert (summary(earlier), summary(later)) == ((101.0, 50.0, 60_000, True), (102.0, 50.0, 60_000, False))
     assert earlier.sequence < later.sequence
 
 
@@ -178,7 +154,7 @@ def test_of_a_delayed_feed_the_estimate_lies_the_delay_back() -> None:
     assert (tick.delay, tick.event_time) == (900, T0 + 20_000 - 900_000)
 
 
-def test_figures_that_come_later_are_not_told_of_an_earlier_price() -> None:
+def test_figures_that_come_later_do_not_belong_to_an_earlier_price() -> None:
     symbol = a_symbol()
     symbol.changed({"lp": 101.0}, T0 + 1_000)
     symbol.changed({"high_price": 110.0}, T0 + 1_050)
@@ -193,12 +169,51 @@ def test_what_is_held_is_bounded() -> None:
     assert len(symbol.flush()) == MOST_HELD
 
 
-def test_an_older_last_time_is_no_news() -> None:
+def test_a_live_update_that_is_older_than_the_last_is_kept_with_its_own_time() -> None:
     symbol = a_symbol()
-    assert symbol.changed({"lp": 90.0, "volume": 40.0, "lp_time": S0 - 13, "bid": 89.0}, T0 + 900) == []
-    assert symbol.stale_updates == 1
+    [tick] = symbol.changed({"lp": 90.0, "volume": 49.0, "lp_time": S0 - 1}, T0 + 900)
+    assert (summary(tick), tick.is_baseline) == ((90.0, 49.0, -1_000, False), False)
+    symbol.changed({"lp": 91.0}, T0 + 950)
+    assert summary(symbol.expire(T0 + 1_200)[0]) == (91.0, 49.0, 950, True)
+    symbol = a_symbol(lp_time=S0 + 5)
+    assert len(symbol.changed({"lp": 90.0, "lp_time": S0 + 4}, T0 + 5_900)) == 1
+    symbol.changed({"lp": 91.0}, T0 + 4_000)
+    assert summary(symbol.expire(T0 + 4_250)[0])[2] == 5_000, "no time is estimated below the greatest"
+
+
+def test_a_snapshot_that_goes_back_in_time_is_no_news() -> None:
+    symbol = a_symbol()
+    past = {"lp": 90.0, "volume": 40.0, "lp_time": S0 - 13, "high_price": 91.0, "ch": 1.0, "bid": 89.0, "type": "spot"}
+    assert symbol.changed(past, T0 + 900) == []
+    assert symbol.stale_snapshots == 1
     quote = symbol.quote()
-    assert (quote.price, quote.cumulative_volume, quote.bid) == (100.0, 50.0, 89.0)
+    assert (quote.price, quote.cumulative_volume, quote.day_high, quote.bid) == (100.0, 50.0, 101.0, 89.0)
+    [tick] = symbol.changed(past | {"lp_time": S0 + 1}, T0 + 1_900)
+    assert summary(tick) == (90.0, 40.0, 1_000, False)
+
+
+def test_a_snapshot_of_a_longer_delay_does_not_go_back() -> None:
+    symbol = a_symbol()
+    delayed = {"lp": 90.0, "volume": 40.0, "lp_time": S0 - 890, "update_mode": "delayed_streaming_900", "type": "spot"}
+    [tick] = symbol.changed(delayed, T0 + 10_000)
+    assert (summary(tick), tick.delay) == ((90.0, 40.0, -890_000, False), 900)
+    symbol.changed({"lp": 91.0}, T0 + 11_000)
+    assert summary(symbol.expire(T0 + 11_250)[0])[2] == -889_000, "the delay back, not at the time of the shorter delay"
+    symbol = a_symbol()
+    symbol.changed({"update_mode": "delayed_streaming_900"}, T0 + 10_000)
+    symbol.changed({"lp": 91.0}, T0 + 11_000)
+    assert summary(symbol.expire(T0 + 11_250)[0])[2] == -889_000
+
+
+def test_when_the_delay_falls_ticks_carry_the_new_one_from_then_on() -> None:
+    symbol = a_symbol(update_mode="delayed_streaming_900", lp_time=S0 - 900)
+    symbol.changed({"lp": 101.0}, T0 + 1_000)
+    [held] = symbol.changed({"update_mode": "streaming", "type": "spot", "lp_time": S0 + 1}, T0 + 1_100)
+    assert (held.delay, held.event_time) == (900, T0 + 1_000)
+    [tick] = symbol.changed({"lp": 103.0, "volume": 60.0, "lp_time": S0 + 2}, T0 + 2_000)
+    assert (tick.delay, summary(tick)) == (0, (103.0, 60.0, 2_000, False))
+    symbol.changed({"lp": 104.0}, T0 + 3_000)
+    assert summary(symbol.expire(T0 + 3_250)[0])[2] == 3_000
 
 
 @pytest.mark.parametrize("said", [{"lp": 101.0}, {"bid": 99.0}, {}])
@@ -221,52 +236,11 @@ def test_a_last_time_ahead_of_us_does_not_silence_true_ones_that_follow(ahead_s:
     for second in range(1, 90):
         true = {"lp": 102.0 + second, "volume": 51.0 + second, "lp_time": S0 + second - delay}
         [tick] = symbol.changed(true, T0 + second * 1000 + 300)
-        assert said(tick) == (102.0 + second, 51.0 + second, (second - delay) * 1000, False)
-    assert symbol.stale_updates == 0
-    assert symbol.changed({"lp": 90.0, "volume": 140.5, "lp_time": S0 + 60 - delay}, T0 + 90_000) == []
-    assert symbol.stale_updates == 1
-
-
-def test_a_fall_of_the_cumulative_volume_is_a_baseline() -> None:
-    symbol = a_symbol()
-    [fall] = symbol.changed({"volume": 40.0, "lp_time": S0 + 1}, T0 + 1_000)
-    [rise] = symbol.changed({"volume": 41.0, "lp_time": S0 + 2}, T0 + 2_000)
-    assert (fall.is_baseline, rise.is_baseline) == (True, False)
-
-
-def test_a_new_day_voids_volume_and_figures_until_each_is_said_again() -> None:
-    symbol = a_symbol()
-    night, seconds = DAY0 + DAY + 400, (DAY0 + DAY) // 1000
-    [first] = symbol.changed({"lp": 102.0, "volume": 0.5, "lp_time": seconds, "open_time": seconds}, night)
-    assert (first.trading_day, first.cumulative_volume, first.is_baseline) == (DAY0 + DAY, 0.5, False)
-    assert [first.day_open, first.day_high, first.day_low, first.previous_close] == [None] * 4
-    assert (symbol.quote().day_high, symbol.quote().trading_day) == (None, DAY0 + DAY)
-    symbol.changed({"open_price": 102.0, "prev_close_price": 100.0}, night + 80)
-    [second] = symbol.changed({"lp": 103.0, "lp_time": seconds + 1}, night + 1_000)
-    assert (second.day_open, second.day_high, second.previous_close) == (102.0, None, 100.0)
-    assert second.cumulative_volume == 0.5
-
-
-def test_a_new_day_is_known_by_the_event_where_the_open_time_is_stale() -> None:
-    symbol = a_symbol()
-    night, seconds = DAY0 + DAY + 400, (DAY0 + DAY) // 1000
-    symbol.changed({"lp_time": seconds, "low_price": 101.0}, night)
-    [first] = symbol.changed({"lp": 102.0, "volume": 0.5}, night + 100)
-    assert (first.trading_day, first.cumulative_volume) == (DAY0 + DAY, 0.5)
-    assert (first.day_high, first.day_low) == (None, 101.0)
-    assert not first.is_baseline
-    symbol.changed({"high_price": 102.0}, night + 200)
-    symbol.changed({"open_time": seconds}, night + 300)
-    [second] = symbol.changed({"lp": 101.0, "volume": 0.75, "lp_time": seconds + 1}, night + 1_000)
-    assert (second.cumulative_volume, second.day_high, second.is_baseline) == (0.75, 102.0, False)
-
-
-def test_a_day_that_begins_without_a_trade_of_its_own_begins_with_a_baseline() -> None:
-    symbol = a_symbol()
-    morning = DAY0 + DAY + 1_000
-    assert symbol.changed({"volume": 0.0, "open_time": (DAY0 + DAY) // 1000}, morning) == []
-    [tick] = symbol.expire(morning + HOLD_MS)
-    assert (tick.trading_day, tick.cumulative_volume, tick.is_baseline) == (DAY0 + DAY, 0.0, True)
+        assert summary(tick) == (102.0 + second, 51.0 + second, (second - delay) * 1000, False)
+    assert symbol.stale_snapshots == 0
+    past = {"lp": 90.0, "volume": 140.5, "lp_time": S0 + 60 - delay, "type": "spot"}
+    assert symbol.changed(past, T0 + 90_000) == []
+    assert symbol.stale_snapshots == 1
 
 
 def test_an_instrument_without_volume_has_none() -> None:
@@ -283,12 +257,12 @@ def test_what_makes_no_sense_has_no_value_and_costs_its_neighbours_nothing() -> 
     assert (tick.price, tick.cumulative_volume) == (101.0, None)
 
 
-def test_after_deafness_nothing_is_known_until_the_next_snapshot_and_that_is_a_baseline() -> None:
+def test_after_a_lost_connection_nothing_is_known_until_the_next_snapshot_and_that_is_a_baseline() -> None:
     symbol = a_symbol()
     symbol.changed({"lp": 101.0}, T0 + 1_000)
-    [held] = symbol.deafen()
+    [held] = symbol.uncover()
     assert held.price == 101.0
-    assert not symbol.is_heard
+    assert not symbol.is_covered
     symbol.changed({"lp": 105.0, "volume": 70.0, "lp_time": S0 + 30}, T0 + 31_000)
     [tick] = symbol.completed(T0 + 31_100)
     assert (tick.price, tick.is_baseline, tick.day_high) == (105.0, True, None)
@@ -297,7 +271,7 @@ def test_after_deafness_nothing_is_known_until_the_next_snapshot_and_that_is_a_b
 def test_a_rebase_repeats_the_present_state_as_a_baseline() -> None:
     symbol = a_symbol()
     [tick] = symbol.rebase(T0 + 5_000)
-    assert said(tick) == (100.0, 50.0, 0, False)
+    assert summary(tick) == (100.0, 50.0, 0, False)
     assert (tick.is_baseline, tick.received_at) == (True, T0 + 5_000)
 
 
@@ -341,7 +315,8 @@ FIELDS = st.fixed_dictionaries(
         "lp": st.none() | st.floats(-1e15, 1e15),
         "volume": st.none() | st.floats(0, 1e18),
         "lp_time": st.none() | st.integers(S0 - 2 * 86_400, S0 + 50),
-        "open_time": st.none() | st.integers(DAY0 // 1000 - 20 * 86_400, DAY0 // 1000 + 20 * 86_400),
+        "subsessions": st.sampled_from([None, NEW_YORK["subsessions"], [{"id": "regular", "session": "?"}]]),
+        "timezone": st.sampled_from([None, "America/New_York", "Asia/Tokyo", 5]),
         "high_price": st.none() | st.floats(-1e15, 1e15),
         "update_mode": st.sampled_from(["streaming", "delayed_streaming_900", "pulsed"]),
         "current_session": st.sampled_from(["market", "holiday", 5]),
@@ -363,7 +338,7 @@ def test_whatever_is_sent_the_ticks_are_valid_in_order_and_none_is_held_for_long
         if is_complete:
             ticks += symbol.completed(now)
         Quote.decode(symbol.quote().encode())
-    ticks += symbol.deafen()
+    ticks += symbol.uncover()
     for tick in ticks:
         QuoteTick.decode(wire.encode(tick))
     assert [tick.sequence for tick in ticks] == sorted({tick.sequence for tick in ticks})

@@ -43,12 +43,23 @@ def test_magnitude_tells_seconds_from_milliseconds() -> None:
     assert instant_of("100000000000", "start") == 100_000_000_000
 
 
+@pytest.mark.parametrize("text", ["1969-12-31", "1969-12-31T00:00:00Z", "-86400", "1969-12-31T01:00:00+01:00"])
+def test_instants_before_1970_are_negative(text: str) -> None:
+    assert instant_of(text, "start") == -86_400_000
+
+
+def test_a_negative_count_far_from_1970_is_in_milliseconds() -> None:
+    assert instant_of("-2208988800", "start") == instant_of("1900-01-01", "start") == -2_208_988_800_000
+    assert instant_of("-2208988800000", "start") == -2_208_988_800_000
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "", "yesterday", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-31T25:00:00Z", "-1", "1.5", "nan", "1e9",
-        "9999999999999999", "1969-12-31", "2026-01-31T00:00:00+99:00", "٢٠٢٦-٠١-٣١", "2026-01-31T12", "2026-W05",
-        "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "x" * 5000,
+        "", "yesterday", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-31T25:00:00Z", "--1", "-", "1.5", "nan", "1e9",
+        "9999999999999999", "-99999999999999", "0000-12-31", "2026-01-31T00:00:00+99:00", "٢٠٢٦-٠١-٣١", "2026-01-31T12",
+        "2026-W05",
+        "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00", "x" * 5000,
     ],
 )  # fmt: skip
 def test_what_is_no_instant_is_refused_with_what_would_be_valid(text: str) -> None:

@@ -25,13 +25,40 @@ def test_the_mark_of_a_continuous_future_is_part_of_its_symbol() -> None:
 
 @pytest.mark.parametrize(
     ("exchange", "symbol"),
-    [("BINANCE", ""), ("", "BTCUSDT"), ("NASDAQ", "BINANCE:BTCUSDT"), ("NYMEX", "CL1!/NG1!"), ("A B", "C"), ("A", "ß")],
+    [("BINANCE", ""), ("", "BTCUSDT"), ("A B", "C"), ("A", "B C"), ("A", "x\u200b"), ("A", "X" * 65)],
 )
 def test_what_is_no_symbol_is_refused_with_what_would_be_valid(exchange: str, symbol: str) -> None:
     with pytest.raises(Refusal) as refused:
         identity(exchange, symbol)
     assert refused.value.code is ProblemCode.INVALID_SYMBOL
-    assert "EXCHANGE:SYMBOL, like BINANCE:BTCUSDT" in refused.value.faults[0].message
+    assert "EXCHANGE:TICKER, like BINANCE:BTCUSDT" in refused.value.faults[0].message
+
+
+def test_another_exchange_in_the_symbol_is_refused() -> None:
+    with pytest.raises(Refusal, match="names another exchange than 'NASDAQ'") as refused:
+        identity("NASDAQ", "BINANCE:BTCUSDT")
+    assert refused.value.code is ProblemCode.INVALID_SYMBOL
+
+
+@pytest.mark.parametrize("ticker", ["BAC/PL", "M&M", "BRK.B", "币安人生USDT.P", "ß", "X|Y", "50%"])
+def test_every_printable_ticker_is_a_symbol(ticker: str) -> None:
+    assert identity("nyse", ticker) == identity("NYSE", f"NYSE:{ticker}") == SymbolId("NYSE", ticker)
+
+
+@pytest.mark.parametrize("symbol", ["US10Y-TVC:US02Y", "TVC:US10Y-TVC:US02Y"])
+def test_an_expression_of_several_symbols_has_a_code_of_its_own(symbol: str) -> None:
+    with pytest.raises(Refusal, match="expression of several symbols") as refused:
+        identity("TVC", symbol)
+    assert refused.value.code is ProblemCode.EXPRESSION
+
+
+def test_a_list_of_expressions_has_their_code_and_a_mixed_one_has_not() -> None:
+    with pytest.raises(Refusal) as refused:
+        symbol_ids(["TVC:US10Y-TVC:US02Y", "BINANCE:BTCUSDT"])
+    assert refused.value.code is ProblemCode.EXPRESSION
+    with pytest.raises(Refusal) as refused:
+        symbol_ids(["TVC:US10Y-TVC:US02Y", "?"])
+    assert refused.value.code is ProblemCode.INVALID_SYMBOL
 
 
 def test_what_is_no_interval_is_refused_with_the_valid_ones() -> None:

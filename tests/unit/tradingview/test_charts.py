@@ -201,7 +201,7 @@ def test_a_message_of_another_shape_is_put_aside(frame: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "deadline", "end"),
+    ("received", "deadline", "end"),
     [
         ([], 11_000, Stalled("no_hello", 1_000)),
         ([(HELLO, 1_500)], 26_500, Stalled("silence", 1_500)),
@@ -209,10 +209,10 @@ def test_a_message_of_another_shape_is_put_aside(frame: str) -> None:
     ],
 )
 def test_an_answer_that_does_not_come_is_found_by_deadline(
-    heard: list[tuple[str, int]], deadline: int, end: Stalled
+    received: list[tuple[str, int]], deadline: int, end: Stalled
 ) -> None:
     session = a_session()
-    for frame, now_ms in heard:
+    for frame, now_ms in received:
         session.receive(frame, now_ms)
     assert session.next_deadline() == deadline
     assert session.expire(deadline - 1) == []

@@ -94,7 +94,7 @@ def test_the_commonest_messages_take_the_straight_road(name: str) -> None:
     for value in (5, None):
         [event] = a_session().receive(qsd(ABC, {name: value}), 9)
         assert isinstance(event, QuoteChanged)
-        assert event.said == LiveFields(**{name: value})
+        assert event.fields == LiveFields(**{name: value})
         assert event.changed == {name: value}
 
 
@@ -102,7 +102,7 @@ def test_the_commonest_messages_take_the_straight_road(name: str) -> None:
 def test_what_breaks_a_bound_or_says_more_takes_the_general_road(fields: dict[str, Any]) -> None:
     [event] = a_session().receive(qsd(ABC, fields), 9)
     assert isinstance(event, QuoteChanged)
-    assert not isinstance(event.said, LiveFields)
+    assert not isinstance(event.fields, LiveFields)
 
 
 def test_events_are_equal_that_say_the_same() -> None:

@@ -351,7 +351,7 @@ def test_a_session_that_lives_is_deleted_when_another_takes_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "deadline", "reason"),
+    ("received", "deadline", "reason"),
     [
         ([], 11_000, Stalled("no_hello", 1_000)),
         ([(BEAT, 5_000)], 11_000, Stalled("no_hello", 5_000)),
@@ -361,10 +361,10 @@ def test_a_session_that_lives_is_deleted_when_another_takes_its_place() -> None:
     ],
 )
 def test_a_connection_that_does_not_live_is_found_by_deadline(
-    heard: list[tuple[str, int]], deadline: int, reason: Stalled
+    received: list[tuple[str, int]], deadline: int, reason: Stalled
 ) -> None:
     session = QuoteSession("qs_1", 1_000)
-    for frame, now_ms in heard:
+    for frame, now_ms in received:
         session.receive(frame, now_ms)
     assert session.next_deadline() == deadline
     assert session.expire(deadline - 1) == []

@@ -50,6 +50,6 @@ def test_the_example_watches_quotes_until_the_connection_dies(capsys: pytest.Cap
         "NSE:ABC 253.42 2851.0",
         "SnapshotCompleted(symbol='NSE:ABC')",
         "NSE:ABC 254 None",
-        "Stalled(reason='silence', heard_until_ms=1000)",
+        "Stalled(reason='silence', last_packet_ms=1000)",
     ]
     assert calls(socket.sent)[-1] == ("quote_fast_symbols", (session, "NSE:ABC"))

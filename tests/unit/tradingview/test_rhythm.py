@@ -35,7 +35,7 @@ def test_data_that_stops_is_found_and_dated_back_to_the_last_of_it() -> None:
     session = lively("market")
     [(second, stalled)] = silence(session, range(60, 120))
     assert (second, stalled.reason) == (59 + LEAST_WAIT_MS // 1000, "data_stopped")
-    assert stalled.heard_until_ms == T0 + 59_000
+    assert stalled.last_packet_ms == T0 + 59_000
     assert session.is_over
 
 
@@ -56,7 +56,7 @@ def test_nothing_is_missed_before_the_pace_is_known() -> None:
 def test_a_slow_pace_is_given_its_time() -> None:
     rhythm = Rhythm(T0)
     for minute in range(40):
-        rhythm.heard(T0 + minute * 60_000)
+        rhythm.data_came(T0 + minute * 60_000)
     late_at = rhythm.late_at_ms()
     assert late_at is not None
     assert 0.9 * GAPS_WAITED * 60_000 < late_at - rhythm.last_ms <= GAPS_WAITED * 60_000

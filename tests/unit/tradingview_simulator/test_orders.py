@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tradingview_simulator.mischief import Mischief
+from tradingview_simulator.model.market import CorrectionError
 from tradingview_simulator.orders import LASTING, MOMENTARY, FaultError, Faults
 from tradingview_simulator.timers import Timers
 
@@ -16,7 +17,13 @@ class Orders:
         self.at_ms = 1_000_000
         self.timers = Timers(lambda: self.at_ms)
         self.mischief = Mischief()
-        self.faults = Faults(self.mischief, self.timers, {})
+        self.corrected: list[tuple[str, str]] = []
+        self.faults = Faults(self.mischief, self.timers, {}, self._correct)
+
+    def _correct(self, symbol: str, corrections: str) -> None:
+        if symbol == "A:B":
+            raise CorrectionError("what has traded stays")
+        self.corrected.append((symbol, corrections))
 
     def pass_time(self, ms: int) -> None:
         self.at_ms += ms
@@ -94,6 +101,14 @@ def test_a_fault_of_a_moment_tells_whom_it_struck(name: str) -> None:
         orders.faults.do({"fault": name, "connection": 7})
 
 
+def test_a_correction_is_announced_for_its_symbol() -> None:
+    orders = Orders()
+    body = {"fault": "correction", "symbol": "A:C", "corrections": "0930-1300:20261123"}
+    assert orders.faults.do(body) == {"fault": "correction", "on": []}
+    assert orders.corrected == [("A:C", "0930-1300:20261123")]
+    assert orders.faults.known["correction"].keys() == {"symbol", "corrections"}
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -117,6 +132,8 @@ def test_a_fault_of_a_moment_tells_whom_it_struck(name: str) -> None:
         ({"fault": "close", "code": 1005}, "code of close is a close code that a server may send"),
         ({"fault": "protocol_error", "text": ""}, "text of protocol_error"),
         ({"fault": "garbage", "connection": True}, "connection of garbage"),
+        ({"fault": "correction", "symbol": "A:C"}, "corrections of correction is a text"),
+        ({"fault": "correction", "symbol": "A:B", "corrections": "x"}, "what has traded stays"),
     ],
 )
 def test_what_does_not_exist_is_refused_in_words_that_tell_what_does(body: dict[str, Any], words: str) -> None:

@@ -34,9 +34,9 @@ class Stage:
         self.timers = Timers(settings.now)
         self.market = Market(seed)
         self.sent: list[tuple[int, str, tuple[Any, ...], Sent | None]] = []
-        hub = Hub(self.market, self.timers, settings)
-        self.mischief = hub.mischief
-        self.session = QuoteSession("qs", hub, self._put, Random(seed))
+        self.hub = Hub(self.market, self.timers, settings)
+        self.mischief = self.hub.mischief
+        self.session = QuoteSession("qs", self.hub, self._put, Random(seed))
 
     def _put(self, packet: str, sent: Sent | None = None) -> None:
         (message,) = decode(packet)
@@ -134,7 +134,7 @@ def test_what_is_sent_is_each_trade_once_and_in_time_also_across_the_roll_of_a_d
         assert 0 <= found["at"] - delay_ms - time_ms <= (80 if instrument.has_volume else 200)
         assert found["open_time"] == day * 86_400
         if instrument.has_volume:
-            assert found["volume"] == instrument.volume(model.node.volume)
+            assert found["volume"] == instrument.volume(model.node.volume + tape.outside_volume(day, time_ms))
         assert found["current_session"] == "market"
 
 
@@ -161,18 +161,105 @@ def test_updates_come_in_the_shapes_that_recordings_show() -> None:
     assert any("bid" in shape and "lp" not in shape for shape in shapes)
 
 
-def test_a_day_roll_resets_the_volume_and_sends_the_figures_of_the_day_again() -> None:
-    stage = Stage("2026-11-23T23:59:30")
-    stage.call("quote_add_symbols", "SIM:S0007")
+NEW_DAY = {"volume", "open_time", "open_price", "high_price", "low_price", "prev_close_price"}
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_day_roll_sends_the_first_price_under_the_old_total_and_the_reset_in_a_message_of_its_own(
+    number: int,
+) -> None:
+    stage, name = Stage("2026-11-23T23:59:30"), f"SIM:S{number:04}"
+    stage.call("quote_add_symbols", name)
     stage.pass_time(60)
-    updates = [fields for _, fields, _ in stage.updates("SIM:S0007")]
-    roll = next(index for index, fields in enumerate(updates) if "open_time" in fields)
-    assert updates[roll]["open_time"] == instant("2026-11-24") // 1_000
-    assert updates[roll]["volume"] < updates[roll - 1].get("volume", float("inf"))
-    after: dict[str, Any] = {}
-    for fields in updates[roll + 1 : roll + 6]:
-        after |= fields
-    assert {"open_price", "high_price", "low_price", "prev_close_price"} <= after.keys()
+    updates = stage.updates(name)
+    midnight = instant("2026-11-24")
+    roll = next(index for index, (_, fields, _) in enumerate(updates) if "open_time" in fields)
+    before = [fields["volume"] for _, fields, _ in updates[:roll] if "volume" in fields][-1]
+    assert updates[roll][1].keys() == NEW_DAY
+    assert updates[roll][1]["open_time"] == midnight // 1_000
+    assert updates[roll][1]["volume"] < before / 100
+    first = [fields for at_ms, fields, _ in updates[:roll] if at_ms > midnight and "lp" in fields]
+    assert [fields["lp"] for fields in first] == [updates[roll][1]["open_price"]]
+    assert "volume" not in first[0]
+
+
+def told_before(stage: Stage, name: str, end_ms: int) -> dict[str, Any]:
+    """What a client knows that merged everything sent before an instant."""
+    state: dict[str, Any] = {}
+    for at_ms, method, params, _ in stage.sent:
+        if at_ms < end_ms and method == "qsd" and params[1]["n"] == name:
+            state |= params[1]["v"]
+    return state
+
+
+def test_after_midnight_the_old_total_may_be_sent_again_and_a_first_trade_without_its_time() -> None:
+    stale = timeless = 0
+    midnight = instant("2026-11-24")
+    for number in range(1, 31):
+        stage, name = Stage("2026-11-23T23:59:50"), f"SIM:S{number:04}"
+        stage.call("quote_add_symbols", name)
+        stage.pass_time(20)
+        after = [each for each in stage.updates(name) if each[0] >= midnight]
+        total = told_before(stage, name, midnight)["volume"]
+        stale += any(at_ms == midnight + 50 and fields == {"volume": total} for at_ms, fields, _ in after)
+        first = next(fields for _, fields, _ in after if "lp" in fields)
+        timeless += "lp_time" not in first
+    assert 3 <= stale <= 27
+    assert 3 <= timeless <= 27
+
+
+def test_volume_and_the_price_outside_move_before_and_after_the_market_and_the_last_price_does_not() -> None:
+    stage, name = Stage("2026-11-23T08:59:50"), "NASDAQ:AAPL"
+    stage.call("quote_set_fields", "lp", "lp_time", "volume", "rtc", "rtc_time", "market-status")
+    stage.call("quote_add_symbols", name)
+    stage.pass_time(1_800)
+    before = stage.updates(name)
+    assert stage.snapshots(name)[0]["volume"] > 1_000_000
+    assert not any({"lp", "lp_time"} & fields.keys() for _, fields, _ in before)
+    moved = [fields for _, fields, _ in before if "rtc_time" in fields]
+    assert len(moved) > 20
+    assert moved[0]["volume"] < 10_000
+    assert [fields["volume"] for fields in moved] == sorted(fields["volume"] for fields in moved)
+    assert {"market-status": {"phase": "premarket", "tradingday": "20261123"}} in [fields for _, fields, _ in before]
+    stage.pass_time(5 * 3_600 + 60)
+    opened = told_before(stage, name, stage.at_ms)
+    assert opened["rtc"] is None
+    assert opened["volume"] > moved[-1]["volume"]
+    assert opened["market-status"] == {"phase": "regular", "tradingday": "20261123"}
+
+
+def test_a_snapshot_tells_when_the_symbol_trades() -> None:
+    stage = Stage("2026-11-23T15:00:00")
+    stage.call("quote_set_fields", "timezone", "subsessions", "session_holidays", "market-status")
+    stage.call("quote_add_symbols", "NASDAQ:AAPL", "BINANCE:BTCUSDT")
+    stage.pass_time(1)
+    (stock,), (coin,) = stage.snapshots("NASDAQ:AAPL"), stage.snapshots("BINANCE:BTCUSDT")
+    assert stock["timezone"] == "America/New_York"
+    assert [(each["id"], each["session"]) for each in stock["subsessions"]] == [
+        ("regular", "0930-1600"),
+        ("extended", "0400-2000"),
+        ("premarket", "0400-0930"),
+        ("postmarket", "1600-2000"),
+    ]
+    assert "20261127" in stock["subsessions"][0]["session-correction"]
+    assert "20261126" in stock["session_holidays"]
+    assert coin["market-status"] == {"phase": "regular", "tradingday": "20261123"}
+    assert coin["subsessions"][0]["session"] == "24x7"
+
+
+def test_an_early_close_announced_at_noon_is_sent_and_ends_the_day() -> None:
+    stage, name = Stage("2026-11-23T17:00:00"), "NASDAQ:AAPL"
+    stage.call("quote_add_symbols", name)
+    stage.pass_time(10)
+    stage.hub.correct(name, "0930-1300:20261123")
+    stage.pass_time(3 * 3_600)
+    corrected = [fields for _, fields, _ in stage.updates(name) if "subsessions" in fields]
+    assert [fields.keys() for fields in corrected] == [{"subsessions"}]
+    assert "20261123" in corrected[0]["subsessions"][0]["session-correction"]
+    last = max(at_ms for at_ms, fields, _ in stage.updates(name) if "lp" in fields)
+    assert instant("2026-11-23T17:59:50") < last < instant("2026-11-23T18:00:01")
+    closed = [at_ms for at_ms, fields, _ in stage.updates(name) if fields.get("current_session") == "out_of_session"]
+    assert closed == [instant("2026-11-23T18:00:00")]
 
 
 def test_a_closed_market_answers_the_snapshot_and_streams_nothing() -> None:

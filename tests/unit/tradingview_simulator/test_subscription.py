@@ -55,13 +55,13 @@ def test_only_what_changed_and_is_wanted_is_sent_and_only_once() -> None:
     assert watched.sent == [{"lp": 1.5}]
 
 
-def test_the_figures_of_a_new_day_are_sent_even_where_they_equal_those_of_the_old() -> None:
+def test_what_is_forgotten_is_sent_even_where_it_equals_what_was_sent() -> None:
     watched = Watched()
     watched.subscription.send_snapshot()
     watched.sent.clear()
-    watched.subscription.day_rolled()
+    watched.subscription.forget(("open_price", "high_price"))
     watched.subscription.flush(("lp", "open_price", "high_price", "low_price", "prev_close_price"))
-    assert [fields.keys() for fields in watched.sent] == [{"open_price", "high_price", "low_price", "prev_close_price"}]
+    assert [fields.keys() for fields in watched.sent] == [{"open_price", "high_price"}]
 
 
 def test_a_closed_subscription_sends_no_snapshot() -> None:

@@ -213,7 +213,12 @@ class ChangedDays(TradingDays):
                 found = self._spans[day] = self._with_new_closes()
             return found
         after = self.spans(self._open_day)[-1].close
-        return tuple(span._replace(open=max(span.open, after)) for span in self._new.spans(day) if span.close > after)
+        # What lies before belongs to the open day, with its bars: the first bar of a group that is cut opens there.
+        return tuple(
+            span._replace(open=max(span.open, after), first=max(span.first, after))
+            for span in self._new.spans(day)
+            if span.close > after
+        )
 
     def _with_new_closes(self) -> tuple[Span, ...]:
         old, new = self._old.spans(self._open_day), self._new.spans(self._open_day)

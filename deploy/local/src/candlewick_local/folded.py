@@ -8,18 +8,19 @@ from typing import Any
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from aggregator.core.fold import Kind, PartitionFold
+from aggregator.core.emission import Kind
+from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
 from candlewick_local.errors import Refusal
 from candlewick_local.services import PARTITIONS
 from contracts import wire
-from contracts.topics import MARK_KEY, TICKS, partition_of
+from contracts.topics import TICKS, partition_of
 
 _WITHIN_S = 30.0
 
 
 def minutes_of(bootstrap: str, symbol: str) -> dict[str, dict[str, Any]]:
-    """The last issued 1m bars of a symbol (`EXCHANGE:SYMBOL`) by open time (RFC 3339), folded from the whole log."""
+    """The last emitted 1m bars of a symbol (`EXCHANGE:SYMBOL`) by open time (RFC 3339), folded from the whole log."""
     key = symbol.encode()
     fold = PartitionFold(Rules())
     for message in _read(bootstrap, partition_of(key, int(PARTITIONS))):
@@ -38,10 +39,7 @@ def _feed(fold: PartitionFold, message: Message) -> None:
     if key is None or value is None:
         return
     try:
-        if key.startswith(MARK_KEY):
-            fold.mark(wire.decode_mark(value), timestamp)
-        else:
-            fold.tick(key, wire.decode_tick(value), timestamp)
+        fold.feed([(key, wire.decode_log_record(key, value), timestamp)])
     except wire.UNDECODABLE:
         return
 

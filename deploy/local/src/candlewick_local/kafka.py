@@ -41,7 +41,8 @@ def properties(kafka: Kafka) -> str:
     """The broker's settings: those of one node on loopback, with quick rebalances and quick ends of dead transactions.
 
     Transactions whose producer has died are looked for every second instead of every ten: an open one holds up every
-    reader of committed records. The log cleaner's buffer is 16 MB instead of 128.
+    reader of committed records. The log cleaner's buffer is 16 MB instead of 128. Retention is applied once an hour,
+    and not at the start: a bar's timestamp is its close, so what is folded of an old log is old at once.
     """
     settings = {
         "process.roles": "broker,controller",
@@ -70,6 +71,8 @@ def properties(kafka: Kafka) -> str:
         "num.io.threads": "4",
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         "log.segment.delete.delay.ms": "1000",
+        "log.retention.check.interval.ms": "3600000",
+        "log.initial.task.delay.ms": "3600000",
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "500",
     }

@@ -1,4 +1,4 @@
-"""The system on one page: which processes there are, in the order they start, and what each is told. Pure."""
+"""The system on one page: which processes there are, in the order they start, and the environment of each. Pure."""
 
 import sys
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ SIMULATOR = "simulator"
 _TOKEN = ("TRADINGVIEW_AUTH_TOKEN", "TRADINGVIEW_AUTH_TOKEN_FILE")
 _COOKIES = ("TRADINGVIEW_COOKIES", "TRADINGVIEW_COOKIES_FILE")
 _FEED = ("TRADINGVIEW_URL", "TRADINGVIEW_HTTP_URL", *_TOKEN)
-_ANONYMOUS_LATENESS_MS = "5000"
-"""TradingView paces what it tells the anonymous: an update in five seconds (protocol §3.4)."""
+_ANONYMOUS_CLOSE_DELAY_MS = "5000"
+"""TradingView sends anonymous clients an update only every five seconds (protocol §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ def services(
     if where.tradingview_http:
         feed["TRADINGVIEW_HTTP_URL"] = where.tradingview_http
     cookies = {name: environment[name] for name in _COOKIES if environment.get(name)}
-    lateness = {}
-    if environment.get("TRADINGVIEW_URL") and not any(map(environment.get, ("LATENESS_MS", *_TOKEN, *_COOKIES))):
-        lateness = {"LATENESS_MS": _ANONYMOUS_LATENESS_MS}
+    close_delay = {}
+    if environment.get("TRADINGVIEW_URL") and not any(map(environment.get, ("CLOSE_DELAY_MS", *_TOKEN, *_COOKIES))):
+        close_delay = {"CLOSE_DELAY_MS": _ANONYMOUS_CLOSE_DELAY_MS}
     key = {name: environment[name] for name in ("API_KEY", "API_KEY_FILE") if environment.get(name)}
     if key_file is not None:
         key = {"API_KEY_FILE": str(key_file)}
@@ -74,7 +74,7 @@ def services(
 
     return [
         service("ingest-ws", "INGEST_PORT", ("ingest_ws",), feed | cookies | {"INGEST_REPLICA": "local"}),
-        service("engine", "ENGINE_PORT", ("aggregator", "engine"), lateness | {"ENGINE_INSTANCE_ID": "engine-1"}),
+        service("engine", "ENGINE_PORT", ("aggregator", "engine"), close_delay | {"ENGINE_INSTANCE_ID": "engine-1"}),
         service("sink", "SINK_PORT", ("aggregator", "sink"), {}),
         service("history-sync", "HISTORY_PORT", ("history_sync",), feed),
         service("query-api", "API_PORT", ("query_api",), key),

@@ -19,7 +19,7 @@ from candlewick_local.supervisor import Stack, Supervisor
 
 EXCHANGE, SYMBOL = "BINANCE", "BTCUSDT"
 BAR_WITHIN_S = 90.0
-"""A minute until one ends, the lateness it waits for, and what the way through the system takes."""
+"""A minute until a bar closes, the close delay, and the time that the way through the system takes."""
 COMPARED = ("open", "high", "low", "close", "volume", "tick_count", "gap_ms")
 FOLDER = LOCAL / "smoke"
 

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tradingview_simulator.charts.series import values_of
-from tradingview_simulator.model.bars import RESOLUTIONS, bars
+from tradingview_simulator.model.bars import RESOLUTIONS, bars, values_of
 from tradingview_simulator.orders import FaultError
 
 if TYPE_CHECKING:

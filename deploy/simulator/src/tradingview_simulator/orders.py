@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradingview.codec import encode, encode_packet
 from tradingview_simulator.mischief import Lasting, Mischief
+from tradingview_simulator.model.market import CorrectionError
 from tradingview_simulator.signin import FAILURES
 from tradingview_simulator.timers import Timers
 
@@ -105,16 +106,24 @@ ALWAYS_LASTING = {
     "off": Parameter("true", lambda value: value is True, None),
 }
 ALWAYS_MOMENTARY = {"connection": _whole(1, 1 << 53, None)}
-NAMES = sorted([*LASTING, *MOMENTARY, "none"])
+CORRECTION = {"symbol": _text(), "corrections": _text()}
+"""What an exchange announces: it meets the symbol itself, its history and all who watch it."""
+NAMES = sorted([*LASTING, *MOMENTARY, "correction", "none"])
+
+Correct = Callable[[str, str], None]
+"""(symbol, corrections). Raises `CorrectionError`."""
 
 
 class Faults:
     """Does what is ordered. `connections` are the open ones; `seconds` pass on the clock of `timers`."""
 
-    def __init__(self, mischief: Mischief, timers: Timers, connections: Mapping[int, "Connection"]) -> None:
+    def __init__(
+        self, mischief: Mischief, timers: Timers, connections: Mapping[int, "Connection"], correct: Correct
+    ) -> None:
         self._mischief = mischief
         self._timers = timers
         self._connections = connections
+        self._correct = correct
 
     @property
     def on(self) -> list[dict[str, object]]:
@@ -133,11 +142,11 @@ class Faults:
         momentary = {name: {**own, **ALWAYS_MOMENTARY} for name, own in MOMENTARY.items()}
         return {
             name: {each: parameter.says for each, parameter in parameters.items()}
-            for name, parameters in (lasting | momentary | {"none": {}}).items()
+            for name, parameters in (lasting | momentary | {"correction": CORRECTION, "none": {}}).items()
         }
 
     def do(self, body: Mapping[str, Any]) -> dict[str, object]:
-        """`{"fault": name, …}`: begin or end a lasting fault, do one of a moment, or end all (`none`).
+        """`{"fault": name, …}`: begin or end a lasting fault, do one of a moment, correct a calendar, or end all.
 
         What was done: the numbers of the connections that a fault of a moment struck, or the lasting ones now on.
         Raises `FaultError`.
@@ -146,6 +155,12 @@ class Faults:
         if name == "none":
             _checked(name, body, {})
             self._mischief.end(lambda fault: True)
+        elif name == "correction":
+            given = _checked(name, body, CORRECTION)
+            try:
+                self._correct(given["symbol"], given["corrections"])
+            except CorrectionError as error:
+                raise FaultError(str(error)) from None
         elif isinstance(name, str) and name in LASTING:
             self._last(name, body)
         elif isinstance(name, str) and name in MOMENTARY:

@@ -43,7 +43,7 @@ class Simulator:
         self.tasks: tuple[asyncio.Task[None], ...] = ()
         self._hub = Hub(self.market, self.timers, settings)
         self.sign_in = self._hub.sign_in
-        self.faults = Faults(self._hub.mischief, self.timers, self.connections)
+        self.faults = Faults(self._hub.mischief, self.timers, self.connections, self._hub.correct)
         self._numbers = count(1)
 
     async def handle(self, websocket: ServerConnection) -> None:

@@ -13,12 +13,13 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
+from chassis.errors import Misconfigured
 from chassis.probes import Readiness
 from chassis.redaction import SECRETS
 from chassis.settings import MongoSettings
 from chassis.stop import Stop
 from chassis.waiting import persistently
-from contracts.documents import Index
+from contracts.documents import CONTRACT, Index, StoreVersion
 from contracts.errors import Unavailable
 
 MONGODB = "MongoDB"
@@ -99,6 +100,39 @@ async def wait_for_mongo(mongo: AsyncMongoClient[Document], ready: Readiness, st
 
     await persistently(ping, ready, stop)
     ready.set(MONGODB, True)
+
+
+async def prepare(db: AsyncDatabase[Document], version: StoreVersion, indexes: Iterable[Index]) -> None:
+    """Have a database ready to be written: of this version, with these indexes. Raises as `check_version`."""
+    await check_version(db, version)
+    with mongo_errors():
+        # Whoever writes first says of which version the store is; others find the same.
+        await db[CONTRACT].update_one(
+            {"_id": version.name}, {"$setOnInsert": {"version": version.version}}, upsert=True
+        )
+    await ensure_indexes(db, indexes)
+
+
+async def check_version(db: AsyncDatabase[Document], version: StoreVersion) -> None:
+    """`Misconfigured`, with the command that clears it, if a database holds what another version has written.
+
+    An empty database is of any version. `Unavailable` while MongoDB is away.
+    """
+    with mongo_errors():
+        found = await db[CONTRACT].find_one({"_id": version.name})
+        if found is not None and found.get("version") == version.version:
+            return
+        if found is None:
+            for name in version.collections:
+                if await db[name].find_one({}, {"_id": 1}) is not None:
+                    break
+            else:
+                return
+    held = "no version" if found is None else f"version {found.get('version')!r}"
+    raise Misconfigured(
+        f"the database {db.name} holds {version.name} of {held} of the contract, and this program works with version "
+        f"{version.version}: {version.remedy.replace('{database}', db.name)}"
+    )
 
 
 async def ensure_indexes(db: AsyncDatabase[Document], indexes: Iterable[Index]) -> None:

@@ -42,12 +42,12 @@ class Stalled(msgspec.Struct, frozen=True):
 
     `no_hello`: no greeting in time. `silence`: no packet at all, not even a heartbeat. `no_data`: heartbeats, but no
     answer to what was asked (an expired token can cause it, protocol §3.1). `data_stopped`: heartbeats, but no data for
-    much longer than usual. `deadline`: the answer is not complete in time. `heard_until_ms` is when the last packet
+    much longer than usual. `deadline`: the answer is not complete in time. `last_packet_ms` is when the last packet
     came (for `data_stopped` the last data; for `no_hello` and before any packet: when the socket opened).
     """
 
     reason: str
-    heard_until_ms: int
+    last_packet_ms: int
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ class Connection:
     ) -> None:
         if not auth_token:
             raise Misuse("the token is empty; without an account it is ANONYMOUS")
-        self.heard_until_ms = opened_at_ms
+        self.last_packet_ms = opened_at_ms
         self.is_over = False
         """A protocol error or a stall has ended it: nothing is due any more."""
         self._is_greeted = False
@@ -129,7 +129,7 @@ class Connection:
         else:
             packets = received
         if packets:
-            self.heard_until_ms = max(self.heard_until_ms, now_ms)
+            self.last_packet_ms = max(self.last_packet_ms, now_ms)
         return packets, rejected
 
     def handle(self, packet: Packet, now_ms: int) -> ConnectionEvent | None:
@@ -149,7 +149,7 @@ class Connection:
         """When `expire` has something to say, unless packets come; None once the connection is over."""
         if self.is_over:
             return None
-        silence_at_ms = self.heard_until_ms + self._silence_ms
+        silence_at_ms = self.last_packet_ms + self._silence_ms
         return silence_at_ms if self._is_greeted else min(self._hello_at_ms, silence_at_ms)
 
     def expire(self, now_ms: int) -> list[ConnectionEvent]:
@@ -162,7 +162,7 @@ class Connection:
     def stall(self, reason: str) -> Stalled:
         """Give the connection up."""
         self.is_over = True
-        return Stalled(reason, self.heard_until_ms)
+        return Stalled(reason, self.last_packet_ms)
 
 
 def reject(packet: Message, detail: str) -> Rejected:

@@ -71,6 +71,6 @@ decode_live = msgspec.json.Decoder(LiveMessage).decode
 """A payload as a `LiveMessage`; raises `ValueError` for any other, which is then the general road's."""
 
 
-def as_mapping(said: LiveFields | Mapping[str, Any]) -> Mapping[str, Any]:
+def as_mapping(fields: LiveFields | Mapping[str, Any]) -> Mapping[str, Any]:
     """What is said, as the general road has it: names to values, without those that are not said."""
-    return msgspec.to_builtins(said) if isinstance(said, LiveFields) else said
+    return msgspec.to_builtins(fields) if isinstance(fields, LiveFields) else fields

@@ -12,13 +12,13 @@ from tradingview.live import LiveFields, as_mapping
 class QuoteChanged(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A message about a symbol; `changed` is what it said. What it did not say is as it was.
 
-    `said` is the same for those in a hurry: of the commonest messages it has the values as attributes (`LiveFields`).
+    `fields` is the same for those in a hurry: of the commonest messages it has the values as attributes (`LiveFields`).
     `is_snapshot`: it belongs to the first state of the symbol in this session, so it is no news of a trade. Later on
     the server may repeat a whole state unasked; that is an observation like any other.
     """
 
     symbol: str
-    said: LiveFields | Mapping[str, Any]
+    fields: LiveFields | Mapping[str, Any]
     is_snapshot: bool
     received_at_ms: int
 
@@ -29,7 +29,7 @@ class QuoteChanged(msgspec.Struct, frozen=True, eq=False, gc=False):
         Prices and volumes are numbers as the server wrote them, `int` or `float`, times are epoch seconds. Nothing else
         about the values is checked.
         """
-        return as_mapping(self.said)
+        return as_mapping(self.fields)
 
     def __eq__(self, other: object) -> bool:
         """Events are equal that say the same; which road their message took is no difference."""

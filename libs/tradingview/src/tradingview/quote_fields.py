@@ -17,18 +17,27 @@ FIELDS = (
     "low_price",
     "prev_close_price",
     "open_time",
+    "rtc",
+    "rtc_time",
     "current_session",
+    "market-status",
     "update_mode",
     "currency_code",
     "pricescale",
     "minmov",
     "original_name",
     "pro_name",
+    "listed_exchange",
     "type",
     "timezone",
+    "subsessions",
+    "session_holidays",
     "description",
 )
-"""What a client of market data needs. A session that never names fields is sent more than a thousand."""
+"""What a client of market data needs: the price block, and the metadata that make a trading calendar.
+
+A session that never names fields is sent more than a thousand.
+"""
 
 NO_VALUE = 1e100
 """How the server writes that an instrument has no such thing, its volume for one (protocol §4.2)."""

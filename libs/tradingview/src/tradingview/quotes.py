@@ -42,7 +42,7 @@ SESSION_METHODS = frozenset({"qsd", "quote_completed", "critical_error"})
 
 
 class _Book:
-    """What has been heard about one symbol."""
+    """What has come about one symbol."""
 
     __slots__ = ("first_data_at_ms", "is_complete", "session")
 
@@ -109,9 +109,9 @@ class QuoteSession:
         return self._connection.has_frames_to_send
 
     @property
-    def heard_until_ms(self) -> int:
+    def last_packet_ms(self) -> int:
         """When the last readable packet came; before any, when the socket opened."""
-        return self._connection.heard_until_ms
+        return self._connection.last_packet_ms
 
     def is_late(self, now_ms: int) -> bool:
         """Whether data is missing by half of what makes the connection count as dead."""
@@ -166,7 +166,7 @@ class QuoteSession:
             elif isinstance(packet, Message):
                 self.ignored_messages += 1
         if events:
-            self._rhythm.heard(now_ms)
+            self._rhythm.data_came(now_ms)
         return events
 
     def frames_to_send(self) -> list[str]:
@@ -197,7 +197,7 @@ class QuoteSession:
         late_at_ms = self._rhythm.late_at_ms()
         if not events and late_at_ms is not None and now_ms >= late_at_ms:
             if self._is_open():
-                self._connection.heard_until_ms = self._rhythm.last_ms
+                self._connection.last_packet_ms = self._rhythm.last_ms
                 events.append(self._connection.stall("data_stopped"))
             self._rhythm.forget(now_ms)
         return events

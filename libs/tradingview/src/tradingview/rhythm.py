@@ -25,7 +25,7 @@ class Rhythm:
         """When data came last."""
         return self._last_ms
 
-    def heard(self, now_ms: int) -> None:
+    def data_came(self, now_ms: int) -> None:
         """A frame with data came."""
         self._count += 1
         self._gap_ms += (now_ms - self._last_ms - self._gap_ms) / min(self._count, REMEMBERED)

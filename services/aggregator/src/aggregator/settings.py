@@ -8,9 +8,9 @@ from contracts.intervals import Interval
 
 
 class FoldSettings(KafkaSettings, LogSettings):
-    lateness_ms: int = Field(
+    close_delay_ms: int = Field(
         2_000,
-        description="How long a bar waits for stragglers after its close, 5000 for an anonymous feed; "
+        description="How long a bar waits after its close for ticks on their way, 5000 for an anonymous feed; "
         "one value for all engines",
         ge=0,
         le=60_000,
@@ -50,7 +50,7 @@ class EngineSettings(FoldSettings, HttpSettings):
 
 
 class ReplaySettings(FoldSettings):
-    """What a replay must be told as the engines are."""
+    """Settings of a replay; they must be those of the engines."""
 
 
 class SinkSettings(KafkaSettings, MongoSettings, RedisSettings, HttpSettings, LogSettings):

@@ -22,7 +22,7 @@ from chassis.process import run as run_process
 from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
 from contracts import topics
-from contracts.documents import INDEXES, OHLCV
+from contracts.documents import BARS_VERSION, INDEXES, OHLCV
 from contracts.topics import Topic
 from history_sync.cached_series import CachedSeries
 from history_sync.events import Events
@@ -40,7 +40,7 @@ PROGRAM = Program(
 )
 NAME = "history-sync"
 TELL_WITHIN_S = 10.0
-"""How long an event may take until it is safe; while Kafka is away, ended jobs are told of later."""
+"""How long an event may take until it is safe; while Kafka is away, events of ended jobs are published later."""
 _REQUESTS_AT_ONCE = 50
 
 _log = logs.get("history_sync.app")
@@ -48,7 +48,7 @@ _log = logs.get("history_sync.app")
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where requests come from and where is told what became of them."""
+    """Where requests come from and where the events of their jobs go."""
 
     requests: Topic = topics.HISTORY_REQUESTS
     events: Topic = topics.HISTORY_EVENTS
@@ -90,7 +90,7 @@ async def _sync(  # noqa: PLR0917 - what the process is made of
     resources.push_async_callback(redis.aclose)
     db = mongodb.database(mongo, settings)
     await mongodb.wait_for_mongo(mongo, ready, stop)
-    await persistently(lambda: mongodb.ensure_indexes(db, INDEXES), ready, stop)
+    await persistently(lambda: mongodb.prepare(db, BARS_VERSION, INDEXES), ready, stop)
     wanted = (topics.requests, topics.requests.dead, topics.events)
     await ensure_topics(settings.kafka_bootstrap_servers, wanted, settings.kafka_partitions, ready, stop)
 

@@ -13,6 +13,7 @@ from contracts.history import MAX_BARS, Series
 from contracts.jobs import Job
 from history_sync import metrics
 from history_sync.core.failures import ErrorCode, JobError
+from history_sync.core.outcome import Tally, tally
 from history_sync.core.rows import Sorted, bars_of
 from history_sync.provider import Call, Provider, ProviderUnavailable, Refused
 from history_sync.store import guarded
@@ -25,10 +26,11 @@ _log = logs.get("history_sync.fetching")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The newest closed bars of a series, ascending, at least one; and their documents."""
+    """The newest closed bars of a series, ascending, at least one; their documents; what was noted about the rows."""
 
     bars: Sequence[Bar]
     documents: Sequence[Guarded]
+    tally: Tally
 
 
 async def fetch(provider: Provider, pool: Executor, job: Job, series: Series, call: Call) -> Found:
@@ -48,18 +50,35 @@ async def fetch(provider: Provider, pool: Executor, job: Job, series: Series, ca
 def _find(provider: Provider, job: Job, series: Series, call: Call) -> Found:
     """In a thread of the pool. One bar more than wanted is asked for, since the newest is usually forming."""
     fetched = provider.fetch(series, min(job.bars + 1, MAX_BARS), call)
-    found = bars_of(series, fetched.rows, revision=fetched.answered_at, closed_until=fetched.closed_until)
-    _report(job, series, found)
+    found = bars_of(
+        series,
+        fetched.rows,
+        fetched.calendar,
+        revision=fetched.answered_at,
+        closed_until=fetched.closed_until,
+        last_closes=fetched.last_closes,
+    )
+    noted = tally(series, fetched.calendar, found)
+    _report(job, series, found, noted)
     bars = found.bars[-job.bars :]
     if not bars:
         code = ErrorCode.UNUSABLE_DATA if found.rejected else ErrorCode.NO_DATA
-        detail = f"of {len(fetched.rows)} rows {found.forming} are forming and {sum(found.rejected.values())} no bars"
-        raise Refused(JobError(code, f"{detail}: {', '.join(found.rejected)}" if found.rejected else detail))
-    return Found(bars, guarded(bars))
+        detail = f"of {len(fetched.rows)} rows {found.forming} are forming and {noted.bars_rejected} no bars"
+        raise Refused(JobError(code, f"{detail}: {', '.join(found.rejected)}" if found.rejected else detail), noted)
+    return Found(bars, guarded(bars), noted)
 
 
-def _report(job: Job, series: Series, found: Sorted) -> None:
+def _report(job: Job, series: Series, found: Sorted, noted: Tally) -> None:
     metrics.BARS.labels("forming").inc(found.forming)
+    metrics.OFF_GRID.inc(noted.bars_off_grid)
+    if noted.off_grid_detail:
+        _log.warning(
+            "bars are off the grid of the symbol's calendar, and stored under the provider's instants",
+            job=job.job_id,
+            series=str(series),
+            bars=noted.bars_off_grid,
+            detail=noted.off_grid_detail,
+        )
     for cause, count in found.rejected.items():
         metrics.REJECTED.labels(cause).inc(count)
     if found.rejected:

@@ -1,4 +1,4 @@
-"""What must happen though a process died before it did it: silent workers' jobs go back, ended jobs are told of."""
+"""What a process that died left undone: silent workers' jobs go back, events of ended jobs are published."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from history_sync.jobs import Queue
 
 LONGEST_PAUSE_S = 5.0
 TELLING_MS = 10_000
-"""How long the worker that ended a job has to tell of it, before others do."""
+"""How long the worker that ended a job has to publish its event, before others do."""
 _AT_ONCE = 100
 
 _log = logs.get("history_sync.housekeeping")
@@ -36,7 +36,7 @@ class Teller:
                 await self._events.tell([ended_event(job)])
                 await self._queue.told(job_id)
         except Unavailable as error:
-            _log.warning("the end of a job is told later", job=job_id, part=error.what, cause=error.cause)
+            _log.warning("the end of a job is published later", job=job_id, part=error.what, cause=error.cause)
 
     async def tell_overdue(self) -> None:
         """Tell of the jobs whose worker has not; `Unavailable` if Kafka or MongoDB is away."""

@@ -201,6 +201,8 @@ class Queue:
             "failed": int(outcome.status is SyncStatus.ERROR),
             "bars_fetched": outcome.bars_fetched,
             "bars_written": outcome.bars_written,
+            "bars_rejected": outcome.bars_rejected,
+            "bars_off_grid": outcome.bars_off_grid,
         }
         parent = await self._jobs.find_one_and_update(
             {"_id": parent_id}, {"$inc": counted}, return_document=ReturnDocument.AFTER, session=session

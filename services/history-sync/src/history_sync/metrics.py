@@ -1,4 +1,4 @@
-"""What history-sync tells an operator about its work."""
+"""The metrics of history-sync."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,5 +19,8 @@ BARS = Counter(
     ("fate",),
 )
 REJECTED = Counter("history_rows_rejected_total", "Rows of the provider that are no bars", ("cause",))
+OFF_GRID = Counter(
+    "history_bars_off_grid_total", "Stored bars that open where the symbol's trading calendar has no bar"
+)
 RETRIES = Counter("history_retries_total", "Fetches that failed for a while, by cause", ("cause",))
 STALE = Counter("history_stale_series_total", "Series whose cached answers could not be dropped at once")

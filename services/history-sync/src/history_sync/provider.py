@@ -6,21 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from contracts.calendar import Calendar
 from contracts.history import Series
 from history_sync.core.failures import JobError
+from history_sync.core.outcome import NOTHING, Tally
 from history_sync.core.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A complete answer: rows oldest first, and the instant of its data: bars that end later may still change.
+    """A complete answer: rows oldest first, the symbol's calendar, and the instant of its data (`closed_until`).
 
-    `answered_at` is when it was complete, by our clock; both in milliseconds.
+    Bars that end after that instant may still change. `answered_at` is when the answer was complete, by our clock;
+    `last_closes` when the provider says that the last bar ends, if it does. All in milliseconds.
     """
 
     rows: tuple[Row, ...]
+    calendar: Calendar
     closed_until: int
     answered_at: int
+    last_closes: int | None = None
 
 
 class ProviderUnavailable(Exception):  # noqa: N818 - a state of the world
@@ -34,11 +39,12 @@ class ProviderUnavailable(Exception):  # noqa: N818 - a state of the world
 
 
 class Refused(Exception):  # noqa: N818 - the provider's word
-    """The provider will not serve this series, however often it is asked."""
+    """The provider will not serve this series, however often it is asked; `tally` is what of it was put aside."""
 
-    def __init__(self, error: JobError) -> None:
+    def __init__(self, error: JobError, tally: Tally = NOTHING) -> None:
         super().__init__(error.detail)
         self.error = error
+        self.tally = tally
 
 
 class Call:

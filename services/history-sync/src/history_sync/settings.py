@@ -30,7 +30,7 @@ class HistorySettings(KafkaSettings, MongoSettings, RedisSettings, HttpSettings,
     )
     fetch_deadline_s: float = Field(45.0, description="Longest wait for one answer of the provider", ge=1, le=300)
     history_lease_s: float = Field(
-        30.0, description="A job whose worker has not been heard of for this long is another's", ge=1, le=600
+        30.0, description="A job whose worker has been silent for this long is given to another", ge=1, le=600
     )
     history_attempts: int = Field(
         5, description="Fetches of a job, when the provider does not answer, before it ends in an error", ge=1, le=50

@@ -16,6 +16,8 @@ from typing import Any
 import websocket
 
 from chassis.errors import Misconfigured
+from contracts.calendar import ALWAYS, Calendar
+from contracts.errors import BadData
 from contracts.history import Series
 from contracts.intervals import Interval
 from history_sync.core.answer import Answer
@@ -81,8 +83,10 @@ class TvDatafeedProvider:
             raise Refused(JobError(ErrorCode.NO_DATA, "the provider has no bars of this series"))
         return Fetched(
             rows=tuple(_checked(rows, answer)),
+            calendar=_calendar(answer),
             closed_until=closed_until(answer.provider_now or answered_at, answer.delay_ms, answer.pace_ms),
             answered_at=answered_at,
+            last_closes=answer.last_closes,
         )
 
 
@@ -124,6 +128,20 @@ def _insist(answer: Answer, call: Call) -> None:
         raise ProviderUnavailable("deadline", f"no complete answer within {call.within_s:g} s")
     if not answer.is_complete:
         raise ProviderUnavailable("partial", "the connection ended before the answer was complete")
+
+
+def _calendar(answer: Answer) -> Calendar:
+    """The calendar that the symbol's metadata name; that of a market that never closes where they name none."""
+    if not answer.is_resolved:
+        raise ProviderUnavailable("partial", "the answer came without the metadata of the symbol")
+    if answer.hours is None:
+        return ALWAYS
+    try:
+        return Calendar.parse(*answer.hours)
+    except BadData as error:
+        raise Refused(
+            JobError(ErrorCode.UNREADABLE_CALENDAR, f"its trading hours cannot be read: {error.cause}")
+        ) from None
 
 
 def _rows(frame: Any) -> list[Row]:

@@ -166,7 +166,7 @@ class Workers:
             found = await fetch(self._provider, self._pool, lease.job, lease.series, call)
         except Refused as refused:
             self._answered()
-            await self._finish(lease, failed(refused.error))
+            await self._finish(lease, failed(refused.error, refused.tally))
         except ProviderUnavailable as away:
             await self._try_later(lease, away)
         else:
@@ -179,7 +179,7 @@ class Workers:
         await self._cached.drop(lease.series)
         metrics.BARS.labels("written").inc(done.written)
         metrics.BARS.labels("outranked").inc(done.outranked)
-        return completed(found.bars, done.written)
+        return completed(found.bars, done.written, found.tally)
 
     async def _try_later(self, lease: Lease, away: ProviderUnavailable) -> None:
         self._failed_at = asyncio.get_running_loop().time()

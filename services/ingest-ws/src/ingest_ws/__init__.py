@@ -1,1 +1,1 @@
-"""TradingView's live quotes to Kafka: ticks, and marks that tell what was heard."""
+"""TradingView's live quotes to Kafka: ticks, trading calendars, and marks that say what was covered."""

@@ -35,8 +35,8 @@ PROGRAM = Program(
     command="python -m ingest_ws",
     distribution="ingest-ws",
     about=(
-        "Hears the quotes of the wanted symbols from TradingView and writes them to market.ticks, "
-        "with marks that tell what was heard."
+        "Reads the quotes of the wanted symbols from TradingView and writes them to market.ticks, "
+        "with their trading calendars and with marks that say what was covered."
     ),
 )
 NAME = "ingest-ws"
@@ -133,7 +133,7 @@ class Service:
             begin(_or_let_go(self._control.run(ready, ending, known.set), ending))
             begin(self._ticks.run(ending))
             begin(self._quotes.run(ending))
-            begin(self._tell(ending))
+            begin(self._report(ending))
             stopped = begin(stop.wait())
             knowing = begin(known.wait())
             await asyncio.wait({knowing, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,12 +145,12 @@ class Service:
         await self._close()
 
     async def _subscriptions_until_handed_over(self, stop: Stop) -> None:
-        """Follow the desired state; then leave the group and go on until those who take over hear what we hear."""
+        """Follow the desired state; then leave the group and go on until those who take over cover our symbols."""
         await _until_stopped(self._subscriptions.run(self._ready, stop))
         is_alone = len(self._feed.assigned) == self._settings.kafka_partitions
         if self._feed.owned and not is_alone:
             seconds = self._feed.hand_over_ms / 1000
-            _log.info("going on until others hear our symbols", seconds=seconds)
+            _log.info("going on until others cover our symbols", seconds=seconds)
             await asyncio.sleep(seconds)
 
     async def _close(self) -> None:
@@ -177,17 +177,22 @@ class Service:
         for status in self._statuses.ended(names):
             self._reports.status_ended(status)
 
-    async def _tell(self, stop: Stop) -> None:
-        """Tell statuses as they change."""
-        told_at = asyncio.get_running_loop().time()
+    async def _report(self, stop: Stop) -> None:
+        """Publish statuses and descriptions as they change."""
+        clock = asyncio.get_running_loop().time
+        reported_at, differences = clock(), 0
         while not await stop.sleep(_STATUS_EVERY_S):
             now, symbols = self._provider.now(), list(self._feed.symbols.values())
             for status in self._statuses.due(symbols, self._provider.line_states(now), now):
                 self._reports.status(status)
+            for info in self._feed.take_descriptions(now):
+                self._reports.symbol(info)
             for state, count in self._statuses.counts.items():
                 metrics.SYMBOLS.labels(state.value).set(count)
-            passed, told_at = asyncio.get_running_loop().time() - told_at, asyncio.get_running_loop().time()
-            metrics.DEAF.inc(passed * sum(1 for served in symbols if not served.feed.is_heard))
+            passed, reported_at = clock() - reported_at, clock()
+            metrics.UNCOVERED.inc(passed * sum(1 for served in symbols if not served.feed.is_covered))
+            differences, before = self._feed.day_differences, differences
+            metrics.DAY_DIFFERENCES.inc(differences - before)
 
 
 async def _until_stopped(work: Coroutine[Any, Any, object]) -> None:

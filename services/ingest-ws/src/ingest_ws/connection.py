@@ -1,7 +1,7 @@
 """A line to TradingView: opens a WebSocket, pumps frames between it and a quote session, and opens it again.
 
 Only what the network or the provider does wrong is met by trying again; anything else ends the process. How long to
-wait is told by how the last connection ended (`Ending`).
+wait depends on how the last connection ended (`Ending`).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from contracts.errors import BadData, Unavailable
 from contracts.feed import ConnectionEvent, SymbolErrorEvent
 from contracts.symbols import SymbolId
 from ingest_ws import metrics
-from ingest_ws.core.feed import Ear, Served
+from ingest_ws.core.feed import Link, Served
 from ingest_ws.endings import Ended, Ending, refusal, unauthorized
 from ingest_ws.tokens import Unauthorized
 from tradingview.connection import ConnectionRefused, HelloReceived, ProtocolFailed, Rejected, Stalled
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ORIGIN = "https://www.tradingview.com"
 LARGEST_FRAME = 16 * 1024 * 1024
 LOOK_UP_S = 0.2
-"""How often a line looks up: for its deadlines, and where it hears nothing also for what is wanted."""
+"""How often a line looks up: for its deadlines, and, where nothing comes, for what is wanted."""
 STABLE_S = 60.0
 SILENCE_MS = 21_000
 """Two heartbeats (protocol §1.5): who sends nothing for so long is gone."""
@@ -51,7 +51,7 @@ _log = logs.get("ingest_ws.connection")
 
 
 class _connect(connect):  # noqa: N801 - used as the function it extends
-    """`connect`, but a redirect is a refusal: who is told our token is who was configured."""
+    """`connect`, but a redirect is a refusal: nobody but the configured host is shown our token."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -74,19 +74,19 @@ class Line:
         self._subscribed: dict[str, Served] = {}
         self._version = -1
         """Of the placement, when the session was last brought to it."""
-        self._ear = Ear(0)
+        self._link = Link(0)
         """Of the connection: when its last packet came."""
         self._refresh_at: int | None = None
         self._refreshed_at = 0
         """When a session anew is due, because something of this one could not be read; and when the last one was."""
         self._is_recreated = False
-        """Whether the session was lost and has told nothing since."""
+        """Whether the session was lost and no snapshot has come since."""
         self._session: QuoteSession | None = None
         self._token: str | None = None
         """The newest that the provider was shown."""
 
     def is_live(self, now: int) -> bool:
-        """Whether it is up and, as far as its symbols' rhythm tells, alive."""
+        """Whether it is up and, by its symbols' rhythm, alive."""
         return self.is_up and self._session is not None and not self._session.is_late(now)
 
     async def run(self, stop: Stop) -> None:
@@ -160,14 +160,14 @@ class Line:
             await socket.close()
 
     async def _serve(self, socket: ClientConnection, token: str, stop: Stop) -> NoReturn:
-        """Pump frames until the connection ends, which is told by `Ended` or an error of the network."""
+        """Pump frames until the connection ends: raises `Ended`, or an error of the network."""
         provider, feed = self._provider, self._feed
         now = provider.present()
-        self._ear = Ear(now)
+        self._link = Link(now)
         self._refresh_at = None
         self._is_recreated = False
         self._version = -1
-        lives = feed.lives
+        generation = feed.generation
         session = self._session = QuoteSession(
             _session_id(), now, auth_token=token, fast_list_ms=0, silence_ms=SILENCE_MS, first_data_ms=FIRST_DATA_MS
         )
@@ -186,16 +186,16 @@ class Line:
                 async with asyncio.timeout(_SEND_WITHIN_S):
                     await socket.send(frame)
             if stop.is_set or not provider.may_run or not self._subscribed:
-                raise Ended(Ending("stopped", "nothing to hear" if provider.may_run else "the feed was stopped"))
+                raise Ended(Ending("stopped", "nothing is subscribed" if provider.may_run else "the feed was stopped"))
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_UP_S):
                     while self._has_nothing_to_do(session, stop):
                         received = await socket.recv()
-                        self._take(session, received, lives)
-            now = self._present(lives)
+                        self._take(session, received, generation)
+            now = self._present(generation)
 
     def _has_nothing_to_do(self, session: QuoteSession, stop: Stop) -> bool:
-        """Nothing but to hear on."""
+        """Nothing but to receive."""
         provider = self._provider
         return not (
             session.has_frames_to_send
@@ -205,15 +205,15 @@ class Line:
             or not provider.may_run
         )
 
-    def _present(self, lives: int) -> int:
+    def _present(self, generation: int) -> int:
         """The feed's instant; ends the connection if it is one from before a long absence."""
         now = self._provider.present()
-        if self._feed.lives != lives:
+        if self._feed.generation != generation:
             raise Ended(Ending("away", "this process was stopped for so long that others have its symbols"))
         return now
 
-    def _take(self, session: QuoteSession, received: str | bytes, lives: int) -> None:
-        now = self._present(lives)
+    def _take(self, session: QuoteSession, received: str | bytes, generation: int) -> None:
+        now = self._present(generation)
         metrics.FRAMES.inc()
         metrics.BYTES.inc(len(received))
         metrics.LAST_PACKET.set(now / 1000)
@@ -236,16 +236,16 @@ class Line:
             session.add(new, now)
         self._subscribed = dict(wanted)
         for served in wanted.values():
-            served.ear = self._ear
+            served.link = self._link
         _log.info("symbols", added=len(new), removed=len(gone), connection=self._connection, symbols=len(wanted))
 
     def _handle(self, session: QuoteSession, events: list[QuoteEvent], now: int) -> None:
-        """Pass on what a frame, or a deadline, says. What a frame holds has been heard, if it could be read."""
+        """Pass on what a frame, or a deadline, says. What it holds was received, if it could be read."""
         if any(type(event) is Rejected for event in events):
             self._lose(now)
         for event in events:
             if type(event) is QuoteChanged:
-                fault = self._feed.changed(event.symbol, event.said, now)
+                fault = self._feed.changed(event.symbol, event.fields, now)
                 if fault is not None:
                     raw = msgspec.json.encode({"symbol": event.symbol, "changed": event.changed})
                     self._reports.dead_letter(fault, raw, connection=self._connection, at=now)
@@ -255,14 +255,17 @@ class Line:
                     self._feed.completed(event.symbol, now)
             else:
                 self._handle_rare(session, event, now)
-        self._ear.heard_until = session.heard_until_ms
+        for refused, named in self._feed.refused:
+            self._reports.dead_letter(refused, named, connection=self._connection, at=now)
+        self._feed.refused.clear()
+        self._link.last_packet_at = session.last_packet_ms
 
     def _lose(self, now: int) -> None:
         """Something could not be read: absent means unchanged, so nothing is certain any more since the packet before.
 
-        Only snapshots tell how things stand, and a session anew brings them.
+        Only snapshots name every field, and a new session brings them.
         """
-        self._feed.deafened(self._served_names(), self._ear.heard_until, now)
+        self._feed.uncover(self._served_names(), self._link.last_packet_at, now)
         if self._refresh_at is None:
             self._refresh_at = max(now, self._refreshed_at + REFRESH_MS)
 
@@ -270,7 +273,7 @@ class Line:
         match event:
             case HelloReceived(server_time_ms=server_time_ms):
                 if server_time_ms is not None and not self._provider.clock.greeted(server_time_ms, now_ms()):
-                    _log.warning("a greeting tells of a broken clock, and corrects nothing", said_ms=server_time_ms)
+                    _log.warning("a greeting shows a broken clock, and corrects nothing", said_ms=server_time_ms)
                 self.is_up = True
                 _log.info("connected", connection=self._connection, line=self.number, symbols=len(self._subscribed))
                 self._event("connected", None, now)
@@ -289,13 +292,13 @@ class Line:
                 self._reports.dead_letter(fault, raw, connection=self._connection, at=now, position=position)
             case SessionLost(reason=reason, detail=detail):
                 _log.warning("session lost", connection=self._connection, reason=reason, detail=detail)
-                self._feed.deafened(self._served_names(), now, now)
+                self._feed.uncover(self._served_names(), now, now)
                 if self._is_recreated:
                     raise Ended(Ending("session_lost", f"the session was lost twice without data: {reason}"[:300]))
                 self._is_recreated = True
                 session.recreate(_session_id(), now)
-            case Stalled(reason=reason, heard_until_ms=heard_until):
-                self._ear.heard_until = min(self._ear.heard_until, heard_until)
+            case Stalled(reason=reason, last_packet_ms=covered_until):
+                self._link.last_packet_at = min(self._link.last_packet_at, covered_until)
                 self._event("stalled", reason, now)
                 raise Ended(Ending("stalled", f"the connection does not live: {reason}"))
             case ProtocolFailed(reason=reason):
@@ -307,9 +310,9 @@ class Line:
         return [name for name, served in self._subscribed.items() if self._feed.symbols.get(name) is served]
 
     def _end(self, ending: Ending) -> None:
-        """All that was subscribed was heard up to the last packet."""
+        """All that was subscribed was covered up to the last packet."""
         now = self._provider.present()
-        self._feed.deafened(self._served_names(), self._ear.heard_until, now)
+        self._feed.uncover(self._served_names(), self._link.last_packet_at, now)
         self._provider.wake()
         count, self._subscribed = len(self._subscribed), {}
         self.is_up, self._session = False, None

@@ -27,7 +27,7 @@ class SetRunning(Protocol):
 class ControlReader:
     """Calls `set_running` with what the newest record says; no record, or a tombstone, means that the feed runs.
 
-    It says too whether there is a record that it has not told before.
+    It says too whether there is a record that it has not passed on before.
     """
 
     def __init__(self, bootstrap: str, topic: str, publish: Publish, set_running: SetRunning) -> None:
@@ -35,7 +35,7 @@ class ControlReader:
         self._topic = topic
         self._publish = publish
         self._set_running = set_running
-        self._told_offset: int | None = None
+        self._passed_offset: int | None = None
 
     async def run(self, ready: Readiness, stop: Stop, on_known: Callable[[], None]) -> None:
         """Until the process shall end; `on_known` is called once the topic has been read to its end."""
@@ -50,17 +50,17 @@ class ControlReader:
                 for record in batch:
                     newest = await self._decode(record, newest)
                     offset = record.offset
-            self._tell(newest, offset)
+            self._pass_on(newest, offset)
             on_known()
             async for batch in reader.follow(stop):
                 for record in batch:
                     newest = await self._decode(record, newest)
                     _log.info("control", running=newest is not False)
-                    self._tell(newest, record.offset)
+                    self._pass_on(newest, record.offset)
 
-    def _tell(self, newest: bool | None, offset: int) -> None:
-        is_new = self._told_offset is not None and offset > self._told_offset
-        self._told_offset = offset
+    def _pass_on(self, newest: bool | None, offset: int) -> None:
+        is_new = self._passed_offset is not None and offset > self._passed_offset
+        self._passed_offset = offset
         self._set_running(newest is not False, is_said_anew=is_new)
 
     async def _decode(self, record: Record, before: bool | None) -> bool | None:

@@ -1,4 +1,4 @@
-"""What ingest-ws tells an operator about its work."""
+"""The metrics of ingest-ws."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ LAST_PACKET = Gauge("ingest_last_packet_seconds", "When the last frame came, sec
 SYMBOLS = Gauge("ingest_symbols", "Symbols served, by status", ("state",))
 PARTITIONS = Gauge("ingest_partitions", "Partitions of market.ticks that this replica writes")
 TICKS = Counter("ingest_ticks_total", "Ticks acknowledged by Kafka")
-LOST = Gauge("ingest_ticks_lost", "Ticks that the log does not hold since the start; its marks say so")
+LOST = Gauge("ingest_ticks_lost", "Ticks since the start that are not in the log; their time is uncovered by the marks")
 WAITING = Gauge("ingest_buffer_ticks", "Ticks that wait for Kafka")
 BUFFER = Gauge("ingest_buffer_bytes", "Bytes of ticks that wait for Kafka or for its acknowledgement")
 PRODUCERS = Counter("ingest_producers_replaced_total", "Producers that had lost their sequence after a failed batch")
@@ -52,6 +52,12 @@ LATENCY = Distribution(
 )
 DEAD = Counter("ingest_dead_letters_total", "Frames and updates put aside because they make no sense", ("kind",))
 DROPPED = Counter("ingest_reports_dropped_total", "Reports that found no room while Kafka was away", ("topic",))
-DEAF = Counter("ingest_deaf_seconds_total", "Time in which a wanted symbol was not heard, summed over symbols")
-AWAY = Counter("ingest_away_seconds_total", "Time in which this process did not run, which is deaf")
+UNCOVERED = Counter(
+    "ingest_uncovered_seconds_total", "Time in which a wanted symbol was uncovered, summed over symbols"
+)
+DAY_DIFFERENCES = Counter(
+    "ingest_trading_day_differences_total",
+    "Times that the provider named another trading day than the calendar of the symbol does",
+)
+AWAY = Counter("ingest_away_seconds_total", "Time in which this process did not run, which is uncovered")
 QUOTES = Counter("ingest_quotes_total", "Quotes written to Redis")

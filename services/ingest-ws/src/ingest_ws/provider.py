@@ -76,12 +76,12 @@ class Provider:
         return self.clock.read(now_ms())
 
     def present(self) -> int:
-        """The feed's instant, at which something happens: what a process that was away has missed is deaf."""
+        """The feed's instant, at which something happens: what a process that was away has missed is uncovered."""
         now = self.now()
         away_ms = self.feed.present(now)
         if away_ms is not None:
             metrics.AWAY.inc(away_ms / 1000)
-            _log.warning("this process did not run for a while: that time is deaf", away_ms=away_ms)
+            _log.warning("this process did not run for a while: that time is uncovered", away_ms=away_ms)
         return now
 
     @property
@@ -90,7 +90,7 @@ class Provider:
         return self.is_running and self._refusal is None
 
     def set_running(self, is_running: bool, *, is_said_anew: bool) -> None:
-        """Run or stop the feed; to be told so anew ends a refusal."""
+        """Run or stop the feed; a new order ends a refusal."""
         self.is_running = is_running
         if is_said_anew:
             self._refusal = None
@@ -137,7 +137,7 @@ class Provider:
                     self._version = self.feed.version
                     self.placement.follow(self.feed.symbols)
                 self._keep_lines(stop)
-                self._tell(ready)
+                self._report_readiness(ready)
                 if renewing.done():
                     renewing.result()
         finally:
@@ -153,7 +153,7 @@ class Provider:
 
     async def _renew(self, stop: Stop) -> None:
         """Look for a newer token now and then; another one than was refused ends the refusal."""
-        said = ""
+        reported = ""
         while not await stop.sleep(RENEW_EVERY_S):
             if self.newest_token is None and self._refusal is None:
                 continue
@@ -161,11 +161,11 @@ class Provider:
                 if await self.token() != self._refused_token and self._refusal is not None:
                     _log.info("there is another token: trying again")
                     self._refusal = None
-                said = ""
+                reported = ""
             except (Unavailable, Unauthorized) as error:
-                if str(error) != said:
-                    said = str(error)
-                    _log.warning("no newer token", reason=said)
+                if str(error) != reported:
+                    reported = str(error)
+                    _log.warning("no newer token", reason=reported)
 
     def _keep_lines(self, stop: Stop) -> None:
         for number, (_, task) in list(self._lines.items()):
@@ -176,7 +176,7 @@ class Provider:
             line = Line(number, self)
             self._lines[number] = (line, asyncio.create_task(line.run(stop)))
 
-    def _tell(self, ready: Readiness) -> None:
+    def _report_readiness(self, ready: Readiness) -> None:
         """Say whether the feed is as it shall be, where that has changed."""
         down = [line for line, _ in self._lines.values() if not line.is_up]
         is_ready, reason = not down, ""

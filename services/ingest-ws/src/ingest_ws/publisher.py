@@ -1,10 +1,10 @@
-"""Ticks and marks to `market.ticks`. Touches Kafka, through aiokafka's producer of whole batches.
+"""Ticks, calendars and marks to `market.ticks`. Touches Kafka, through aiokafka's producer of whole batches.
 
 Each owned partition has a task that takes a batch of the feed, sends it and waits for all in-sync replicas to have it:
 so one batch of a partition is under way at a time, and while Kafka is slow the next batch grows. The producer is
 idempotent: within its life a batch is tried again until it is in the log once. While Kafka is away that has no end, on
-purpose: the feed holds what comes meanwhile within its bounds, and its marks tell what found no room. A batch that
-fails all the same costs the producer its sequence: another one takes its place.
+purpose: the feed holds what comes meanwhile within its bounds, and its marks do not vouch for what found no room. A
+batch that fails all the same costs the producer its sequence: another one takes its place.
 """
 
 import asyncio
@@ -189,21 +189,22 @@ class TickPublisher:
         try:
             await self._send(producer, partition, batch)
         except Unavailable as error:
-            _log.warning("a batch is lost, its partition is deaf for it", partition=partition, cause=error.cause)
+            _log.warning("a batch is lost, its partition is uncovered for it", partition=partition, cause=error.cause)
             self._feed.delivery_failed(partition)
             await self._replace(producer)
             return
         self._feed.acknowledged(partition)
-        metrics.TICKS.inc(len(batch.ticks))
+        ticks = batch.ticks
+        metrics.TICKS.inc(len(ticks))
         now = self._present()
-        for put_at, count in Counter([entry.put_at for entry in batch.ticks]).items():
+        for put_at, count in Counter([entry.put_at for entry in ticks]).items():
             metrics.LATENCY.observe((now - put_at) / 1000, count)
 
     async def _send(self, producer: AIOKafkaProducer, partition: int, batch: Batch) -> None:
         builder = producer.create_batch()
         for key, value in batch.records():
             if builder.append(key=key, value=value, timestamp=None) is None:
-                raise AssertionError(f"a batch of {len(batch.ticks)} ticks is larger than {LARGEST_BATCH} bytes")
+                raise AssertionError(f"a batch of {len(batch.entries)} records is larger than {LARGEST_BATCH} bytes")
         with kafka_errors():
             sent = await producer.send_batch(builder, self._topic, partition=partition)
             # Who stops waiting must not cancel what the producer itself waits for.

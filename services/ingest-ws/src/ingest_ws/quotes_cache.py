@@ -22,7 +22,7 @@ return #KEYS
 
 
 class QuotesCache:
-    """Writes a quote at most once a `FLUSH_S`, and again every 20 s while its symbol is heard."""
+    """Writes a quote at most once a `FLUSH_S`, and again every 20 s while its symbol is covered."""
 
     def __init__(self, redis: Redis, feed: Feed) -> None:
         self._redis = redis
@@ -64,7 +64,7 @@ class QuotesCache:
         return {
             name
             for name, served in self._feed.symbols.items()
-            if served.feed.is_heard and clock - self._written.get(name, 0.0) >= QUOTE_REWRITE_S
+            if served.feed.is_covered and clock - self._written.get(name, 0.0) >= QUOTE_REWRITE_S
         }
 
     async def _write(self, names: list[str], clock: float) -> bool:
@@ -72,7 +72,7 @@ class QuotesCache:
         values: list[bytes] = []
         for name in names:
             served = self._feed.symbols.get(name)
-            if served is None or not served.feed.is_heard:
+            if served is None or not served.feed.is_covered:
                 continue
             keys.append(quote_key(served.feed.identity))
             values.append(served.feed.quote().encode())

@@ -1,6 +1,7 @@
-"""What ingest-ws says besides ticks: statuses, events, dead letters. Touches Kafka, through the chassis's publishing.
+"""What ingest-ws publishes besides ticks: statuses, descriptions, events, dead letters. Touches Kafka, by the chassis.
 
-Reports wait in bounded memory while Kafka is away: of statuses the newest of each key, of the rest the oldest.
+Reports wait in bounded memory while Kafka is away: of statuses and descriptions the newest of each key, of the
+rest the oldest.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from chassis.probes import Readiness
 from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
 from contracts.errors import BadData, Unavailable
-from contracts.feed import ConnectionEvent, SymbolErrorEvent, SymbolStatus
-from contracts.topics import CONTROL, FEED, STATUS, SUBSCRIPTIONS, TICKS, Topic, partition_of
+from contracts.feed import ConnectionEvent, SymbolErrorEvent, SymbolInfo, SymbolStatus
+from contracts.topics import CONTROL, FEED, STATUS, SUBSCRIPTIONS, SYMBOLS, TICKS, Topic, partition_of
 from ingest_ws import metrics
 
 MOST_WAITING = 5_000
@@ -33,6 +34,7 @@ class Topics:
 
     ticks: Topic = TICKS
     status: Topic = STATUS
+    symbols: Topic = SYMBOLS
     feed: Topic = FEED
     subscriptions: Topic = SUBSCRIPTIONS
     control: Topic = CONTROL
@@ -41,7 +43,7 @@ class Topics:
     def all(self) -> tuple[Topic, ...]:
         """All of them, with those of the dead letters that may be written."""
         return (
-            self.ticks, self.status, self.feed, self.subscriptions, self.control,
+            self.ticks, self.status, self.symbols, self.feed, self.subscriptions, self.control,
             self.feed.dead, self.subscriptions.dead, self.control.dead,
         )  # fmt: skip
 
@@ -63,17 +65,21 @@ class Reports:
         self._publish = publish
         self._topics = topics
         self._partitions = partitions
-        self._statuses: dict[bytes, _Report] = {}
+        self._newest: dict[tuple[str, bytes], _Report] = {}
         self._others: deque[_Report] = deque()
         self._news = asyncio.Event()
 
     def status(self, status: SymbolStatus) -> None:
         """The status of a symbol; it lies in the symbol's partition."""
-        self._tell(_Report(self._topics.status.name, status.key, status.encode(), self._place(status)))
+        self._keep_newest(_Report(self._topics.status.name, status.key, status.encode(), self._place(status)))
 
     def status_ended(self, status: SymbolStatus) -> None:
         """The symbol of that status is not served here any more."""
-        self._tell(_Report(self._topics.status.name, status.key, None, self._place(status)))
+        self._keep_newest(_Report(self._topics.status.name, status.key, None, self._place(status)))
+
+    def symbol(self, info: SymbolInfo) -> None:
+        """The description of a symbol, in the symbol's partition; it stays when the symbol is not served any more."""
+        self._keep_newest(_Report(self._topics.symbols.name, info.identity.key, info.encode(), self._place(info)))
 
     def event(self, event: ConnectionEvent | SymbolErrorEvent) -> None:
         """What happened to a connection or to a symbol on it."""
@@ -119,15 +125,16 @@ class Reports:
                 while (report := self._next()) is not None:
                     await self._send(report)
         except (TimeoutError, Unavailable) as error:
-            _log.warning("reports are left unsent", count=len(self._statuses) + len(self._others) + 1, cause=str(error))
+            _log.warning("reports are left unsent", count=len(self._newest) + len(self._others) + 1, cause=str(error))
 
-    def _place(self, status: SymbolStatus) -> int:
-        return partition_of(status.identity.key, self._partitions)
+    def _place(self, about: SymbolStatus | SymbolInfo) -> int:
+        return partition_of(about.identity.key, self._partitions)
 
-    def _tell(self, report: _Report) -> None:
+    def _keep_newest(self, report: _Report) -> None:
         assert report.key is not None
-        self._statuses.pop(report.key, None)
-        self._statuses[report.key] = report
+        place = (report.topic, report.key)
+        self._newest.pop(place, None)
+        self._newest[place] = report
         self._news.set()
 
     def _put(self, report: _Report) -> None:
@@ -138,10 +145,10 @@ class Reports:
         self._news.set()
 
     def _next(self) -> _Report | None:
-        """What happened before how things stand: a status told late is told newer."""
+        """Events before statuses and descriptions, of which the newest counts whenever it is sent."""
         if self._others:
             return self._others.popleft()
-        return self._statuses.pop(next(iter(self._statuses))) if self._statuses else None
+        return self._newest.pop(next(iter(self._newest))) if self._newest else None
 
     async def _send(self, report: _Report) -> None:
         await self._publish(

@@ -44,10 +44,13 @@ class IngestSettings(KafkaSettings, RedisSettings, HttpSettings, LogSettings):
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
     )
     ingest_connection_symbols: int = Field(
-        200, description="Symbols heard over one connection; more open further ones", ge=1, le=10_000
+        200, description="Symbols of one connection; more open further ones", ge=1, le=10_000
     )
     ingest_buffer_mb: int = Field(
-        64, description="Ticks kept while Kafka is away; beyond it only the newest state of each symbol", ge=1, le=4096
+        64,
+        description="Ticks and calendars kept while Kafka is away; beyond it only the newest state of each symbol",
+        ge=1,
+        le=4096,
     )
 
     @model_validator(mode="after")

@@ -63,7 +63,7 @@ class SubscriptionReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
             while not stop.is_set:
                 await persistently(lambda: self._poll(consumer, ready, stop), ready, stop)
         finally:
-            # Who cannot say that it leaves has left when its session ends.
+            # A member that cannot leave in time has left when its session ends.
             await closed(consumer.stop(), _LEAVE_WITHIN_S)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

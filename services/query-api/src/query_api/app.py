@@ -14,6 +14,8 @@ from chassis.mongo import MONGODB
 from chassis.probes import Readiness
 from chassis.redis import REDIS
 from chassis.stop import Stop
+from chassis.waiting import persistently
+from contracts.documents import BARS_VERSION
 from contracts.topics import CONTROL, HISTORY_REQUESTS, STATUS, SUBSCRIPTIONS
 from query_api.background import Background
 from query_api.cache import RedisCache
@@ -34,7 +36,7 @@ _TOPICS = (*_FOLLOWED, *(topic.dead for topic in _FOLLOWED), HISTORY_REQUESTS)
 def build(settings: ApiSettings, stop: Stop) -> FastAPI:
     """The application. Its lifespan starts and closes the parts, and waits for none of them: routes answer 503.
 
-    A bug in its background work ends the process through `stop`.
+    A bug in its background work ends the process through `stop`, as does a store of another version.
     """
     ready = Readiness((KAFKA, MONGODB, REDIS, *(topic.name for topic in _FOLLOWED)))
     broker = kafka.build_broker(settings, NAME)
@@ -42,7 +44,8 @@ def build(settings: ApiSettings, stop: Stop) -> FastAPI:
     commands = KafkaCommands(publish, settings.kafka_partitions, now_ms)
 
     mongo_client = mongo.client(settings, NAME)
-    store = MongoStore(mongo.database(mongo_client, settings))
+    db = mongo.database(mongo_client, settings)
+    store = MongoStore(db)
     redis_client = redis.client(settings, NAME)
     cache = RedisCache(redis_client)
 
@@ -61,6 +64,10 @@ def build(settings: ApiSettings, stop: Stop) -> FastAPI:
         for follower in (wanted, control, statuses):
             background.spawn(follower.run(ready, stop))
 
+    async def use_mongo() -> None:
+        await persistently(lambda: mongo.check_version(db, BARS_VERSION), ready, stop)
+        await watch(MONGODB, store.ping, ready, stop)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as resources:
@@ -69,7 +76,7 @@ def build(settings: ApiSettings, stop: Stop) -> FastAPI:
             resources.push_async_callback(kafka.close, broker)
             resources.push_async_callback(background.close)
             background.spawn(use_kafka())
-            background.spawn(watch(MONGODB, store.ping, ready, stop))
+            background.spawn(use_mongo())
             background.spawn(watch(REDIS, cache.ping, ready, stop))
             yield
 

@@ -10,13 +10,14 @@ from query_api.core.ranges import DEFAULT_LIMIT, MAX_LIMIT, Sort
 
 Exchange = Annotated[str, Path(description="Where it trades", examples=["BINANCE"])]
 Symbol = Annotated[
-    str, Path(description="What trades, URL-encoded: `CL1!` may be written `CL1%21`", examples=["BTCUSDT"])
+    str,
+    Path(description="Its ticker, URL-encoded where needed: `CL1%21`; `BAC%2FPL` or `BAC/PL`", examples=["BTCUSDT"]),
 ]
 IntervalText = Annotated[
     str, Field(description="1m 3m 5m 15m 30m 45m 1h 2h 3h 4h 1d 1w 1M, or a common other spelling", examples=["1m"])
 ]
 
-_INSTANT = "RFC 3339, a date, or seconds or milliseconds since 1970"
+_INSTANT = "RFC 3339, a date, or seconds or milliseconds since 1970 (negative before)"
 
 
 class Query(BaseModel):

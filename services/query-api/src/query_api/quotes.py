@@ -93,7 +93,7 @@ async def all_quotes(parts: PartsOf) -> Response:
 async def current_bar(
     exchange: Exchange, symbol: Symbol, parts: PartsOf, interval: Annotated[IntervalText, Query()] = "1m"
 ) -> Response:
-    """The bar of a symbol that is still forming, as the engine tells it; `gap_ms` is what of it was not heard."""
+    """The bar of a symbol that is still forming, as last published; `gap_ms` is what of it nothing covered."""
     identity = naming.identity(exchange, symbol)
     chosen = naming.interval_of(interval, "query.interval")
     raw = await parts.cache.forming(identity, chosen)
@@ -130,7 +130,7 @@ def _why_absent(parts: Parts, identity: SymbolId) -> str:
         return "the symbol is not subscribed; POST /quotes/subscribe subscribes it"
     if not parts.control.current.is_running:
         return "the symbol is subscribed, but the feed is stopped; POST /quotes/start starts it"
-    return "the symbol is subscribed, but nothing was heard of it lately; GET /quotes/status has its state"
+    return "the symbol is subscribed, but nothing has come of it lately; GET /quotes/status has its state"
 
 
 def _tell(faults: Sequence[BadData]) -> None:

@@ -64,7 +64,7 @@ class MongoStore:
                 document = await self._db[OHLCV].find_one({"_id": {"$gt": bound}}, {"_id": 1}, sort=[("_id", 1)])
                 if document is None:
                     break
-                name = document["_id"].partition("|")[0]
+                name = document["_id"].rsplit("|", 2)[0]
                 bound = past(name)
                 try:
                     found.append(SymbolId.parse(name))

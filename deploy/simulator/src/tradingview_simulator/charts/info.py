@@ -1,11 +1,13 @@
 """What `symbol_resolved` tells of a symbol (protocol §5.4)."""
 
+from tradingview_simulator.model.calendars import Calendar
 from tradingview_simulator.model.instruments import Instrument
+from tradingview_simulator.model.metadata import subsessions
 
 
-def symbol_info(instrument: Instrument) -> dict[str, object]:
-    """The info object, with the keys that recorded sessions carry."""
-    spec = instrument.calendar.spec
+def symbol_info(instrument: Instrument, calendar: Calendar) -> dict[str, object]:
+    """The info object, with the keys that recorded sessions carry; `calendar` is the one in force."""
+    spec = calendar.spec
     plots = "ohlcv" if instrument.has_volume else "ohlc"
     return {
         "name": instrument.symbol,
@@ -24,20 +26,13 @@ def symbol_info(instrument: Instrument) -> dict[str, object]:
         "currency_code": instrument.currency,
         "currency_id": instrument.currency,
         "country": instrument.country,
-        "timezone": instrument.calendar.timezone,
+        "timezone": calendar.timezone,
         "session": spec,
         "session_display": spec,
-        "session_holidays": instrument.calendar.holidays_spec,
-        "subsessions": [
-            {
-                "id": "regular",
-                "description": "Regular Trading Hours",
-                "session": spec,
-                "session-correction": "",
-                "session-display": spec,
-                "private": False,
-            }
-        ],
+        "session_holidays": calendar.holidays_spec,
+        "corrections": calendar.corrections_spec,
+        "subsession_id": "regular",
+        "subsessions": subsessions(calendar),
         "pricescale": instrument.pricescale,
         "minmov": instrument.minmov,
         "minmove2": 0,
@@ -46,7 +41,7 @@ def symbol_info(instrument: Instrument) -> dict[str, object]:
         "fractional": False,
         "has_intraday": True,
         "has_adjustment": instrument.kind == "stock",
-        "has_extended_hours": False,
+        "has_extended_hours": bool(calendar.outside),
         "bar_source": "trade",
         "bar_transform": "none",
         "bar_fillgaps": False,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tradingview_simulator.model.bars import Bar, Resolution, bars, is_first
-from tradingview_simulator.model.instruments import Instrument
+from tradingview_simulator.model.bars import Bar, Resolution, bars, close_time, is_first, values_of
 from tradingview_simulator.model.tape import Tape
 
 NODE = "simulator-charts-1-series-1"
@@ -45,19 +44,6 @@ class Series:
         return "limit" if self.served >= most else None
 
 
-def values_of(instrument: Instrument, bar: Bar) -> list[float]:
-    """`v` of a bar: time, open, high, low, close, and the volume unless the instrument has none."""
-    node = bar.node
-    values = [
-        float(bar.time),
-        instrument.price(node.open),
-        instrument.price(node.high),
-        instrument.price(node.low),
-        instrument.price(node.close),
-    ]
-    return [*values, instrument.volume(node.volume)] if instrument.has_volume else values
-
-
 def timescale_update(series_id: str, series: Series, found: Sequence[Bar], first_index: int) -> tuple[object, object]:
     """The two objects of `timescale_update` behind the session's name; bars are numbered from `first_index`."""
     instrument = series.tape.instrument
@@ -67,7 +53,7 @@ def timescale_update(series_id: str, series: Series, found: Sequence[Bar], first
             "s": [{"i": first_index + at, "v": values_of(instrument, bar)} for at, bar in enumerate(found)],
             "ns": {"d": "", "indexes": []},
             "t": series.turnaround,
-            "lbs": {"bar_close_time": _close_time(series, found[-1])},
+            "lbs": {"bar_close_time": close_time(series.tape, series.resolution, found[-1])},
         }
     }
     scale = {
@@ -78,10 +64,3 @@ def timescale_update(series_id: str, series: Series, found: Sequence[Bar], first
         "index_diff": [],
     }
     return update, scale
-
-
-def _close_time(series: Series, bar: Bar) -> int:
-    """The last second of a bar; for days and longer, of its last session so far."""
-    if series.resolution.seconds is not None:
-        return bar.time + series.resolution.seconds - 1
-    return bar.node.end - 1

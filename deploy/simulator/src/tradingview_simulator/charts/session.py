@@ -63,7 +63,7 @@ class ChartSession:
         if tape is None:
             self._send("symbol_error", symbol_id, "invalid symbol")
         else:
-            self._send("symbol_resolved", symbol_id, symbol_info(tape.instrument))
+            self._send("symbol_resolved", symbol_id, symbol_info(tape.instrument, tape.calendar))
 
     def _wanted(self, count: object) -> tuple[int | None, int] | None:
         """(the instant in s where the bars end, None for now; how many), or None where `count` is neither form."""

@@ -13,7 +13,9 @@ class Instrument:
 
     base_price: in ticks, around which the price wanders; volatility: of a day, as a fraction; trades_per_second: mean
     while the session lasts, at most 0.97; day_volume: median, in units (0 for an instrument without volume);
-    volume_scale: units in 1.0 of volume; delay_s: how far its feed is behind the exchange.
+    volume_scale: units in 1.0 of volume; delay_s: how far its feed is behind the exchange. has_auction: whether a
+    closing auction prints just after the close, on about half of the days. rolls: whether it is a continuous future
+    that goes over to the next contract every month.
     """
 
     exchange: str
@@ -34,6 +36,8 @@ class Instrument:
     currency: str = "USD"
     typespecs: tuple[str, ...] = ()
     country: str = "US"
+    has_auction: bool = False
+    rolls: bool = False
     extra: Mapping[str, object] = field(default_factory=dict)
 
     @property

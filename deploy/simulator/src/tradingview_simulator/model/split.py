@@ -17,13 +17,19 @@ DRAWS_PER_NODE = 3
 Edge = tuple[int, int]
 
 
-def cut(node: Node, edges: Sequence[Edge], draws: Sequence[int], most: Sequence[int]) -> list[Node]:
-    """The pieces of `node` within `edges` ([start, end) in seconds, in order, covering it) that have trades.
+def cut(
+    node: Node, edges: Sequence[Edge], draws: Sequence[int], most: Sequence[int], *, prints_last: bool = False
+) -> list[Node]:
+    """The pieces of `node` within `edges` ([start, end) in seconds, in order; nothing trades between them) with trades.
 
     most: the greatest number of trades each edge can hold; their sum is at least `node.trades`.
     draws: DRAWS_PER_NODE + DRAWS_PER_PIECE x len(edges) numbers of `draws.draw`.
+    prints_last: whether the last edge holds the last trade and no other, as a closing auction does.
     """
-    counts = apportion(node.trades, edges, draws, most)
+    if prints_last:
+        counts = [*apportion(node.trades - 1, edges[:-1], draws, most[:-1]), 1]
+    else:
+        counts = apportion(node.trades, edges, draws, most)
     kept = [(edge, count) for edge, count in zip(edges, counts, strict=True) if count]
     volumes = _volumes(node, kept, draws)
     return _pieces(node, kept, volumes, draws)

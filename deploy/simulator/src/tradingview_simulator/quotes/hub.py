@@ -28,3 +28,9 @@ class Hub:
             chance = Random(f"{self.settings.seed}|{symbol}")  # noqa: S311 - repeatable, not secret
             feed = self._feeds[symbol] = Feed(tape, self.timers, chance, self.settings.delivery_ms)
         return feed
+
+    def correct(self, symbol: str, corrections: str) -> None:
+        """Have an exchange announce corrections of a symbol's sessions. Raises `CorrectionError`."""
+        self.market.correct(symbol, corrections, self.settings.now())
+        if (feed := self._feeds.get(symbol)) is not None:
+            feed.calendar_changed()

@@ -6,7 +6,7 @@ from random import Random
 from tradingview_simulator.journal import Sent
 from tradingview_simulator.mischief import Mischief
 from tradingview_simulator.quotes.feed import Feed
-from tradingview_simulator.quotes.values import FIGURE_KEYS, LIVE_KEYS, TRADE_KEYS, pieces
+from tradingview_simulator.quotes.values import LIVE_KEYS, OUTSIDE_KEYS, TRADE_KEYS, pieces
 from tradingview_simulator.timers import Timers
 
 _UNKNOWN = object()
@@ -90,10 +90,10 @@ class Subscription:
         if self._sent is not None:
             self.plan_snapshot(snapshot_delay_ms)
 
-    def day_rolled(self) -> None:
-        """The figures of the old day are void: send those of the new one even where they are equal."""
+    def forget(self, keys: Collection[str]) -> None:
+        """Send these fields with their next update even where they are equal to what was sent."""
         if self._sent is not None:
-            for key in (*FIGURE_KEYS, "volume", "open_time"):
+            for key in keys:
                 self._sent.pop(key, None)
 
     def flush(self, keys: Collection[str]) -> None:
@@ -162,7 +162,7 @@ class Subscription:
     def _plan_slow_flush(self, round_: int) -> None:
         def flush() -> None:
             if not self._closed and round_ == self._slow_round:
-                self.flush((*LIVE_KEYS, *self.feed.bbo_keys))
+                self.flush((*LIVE_KEYS, *OUTSIDE_KEYS, *self.feed.bbo_keys))
                 self._plan_slow_flush(round_)
 
         self._timers.after(self._slow_interval_s * 1_000 * self._chance.uniform(0.8, 1.2), flush)

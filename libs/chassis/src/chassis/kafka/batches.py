@@ -6,7 +6,7 @@ commit past the failed batch. So nothing leaves the handler made here, and it co
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ one, and those that raise it alone become dead letters; anything else ends the p
 """
 
 _COMMIT_WITHIN_S = 10.0
+_MOST_CAUSES = 1_000
 
 _log = logs.get("chassis.kafka.batches")
 
@@ -45,6 +46,20 @@ class Consuming:
     publish: Publish
     ready: Readiness
     stop: Stop
+    logged: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def is_new(self, topic: str, error: BadData) -> bool:
+        """Whether no dead letter of this topic and cause was logged yet: a topic full of them does not flood the log.
+
+        Which records they are is in their headers, how many in `dead_letters_total`. At most `_MOST_CAUSES` are kept.
+        """
+        cause = (topic, error.kind, error.cause)
+        if cause in self.logged:
+            return False
+        if len(self.logged) >= _MOST_CAUSES:
+            self.logged.clear()
+        self.logged.add(cause)
+        return True
 
 
 def subscribe(
@@ -147,14 +162,15 @@ class _Batch:
         letter = dead_letters.dead_letter_of(record, error)
         await self._shared.publish(letter.topic, letter.value, key=letter.key, headers=letter.headers)
         dead_letters.count(record.topic, error)
-        _log.warning(
-            "dead letter",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            kind=error.kind,
-            cause=error.cause,
-        )
+        if self._shared.is_new(record.topic, error):
+            _log.warning(
+                "first dead letter of this cause",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                kind=error.kind,
+                cause=error.cause,
+            )
 
     async def _commit(self, records: Sequence[Record]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in self._owned(records)}

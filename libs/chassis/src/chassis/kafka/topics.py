@@ -101,7 +101,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], partitions: i
 async def _wrong_counts(admin: AIOKafkaAdminClient, wanted: Mapping[str, Topic], partitions: int) -> list[Mismatch]:
     described = await admin.describe_topics(sorted(wanted))
     while any(topic["error_code"] for topic in described):
-        # A topic made a moment ago has no leader yet, or the broker that was asked has not heard of it.
+        # A topic made a moment ago has no leader yet, or the broker that was asked does not know it yet.
         await asyncio.sleep(_METADATA_EVERY_S)
         described = await admin.describe_topics(sorted(wanted))
     found = []

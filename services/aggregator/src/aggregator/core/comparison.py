@@ -48,20 +48,20 @@ class Difference(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """How many bars were compared, what differs, and how many the provider's word has replaced: those stand."""
+    """How many bars there were, what differs, and how many are `provider_final` (`replaced`): no difference."""
 
     bars: int
     differences: list[Difference]
-    settled: int
+    replaced: int
 
 
 def label_of(bar: wire.Bar) -> Label:
-    """What a bar is known by."""
+    """The label of a bar."""
     return (f"{bar.exchange}:{bar.symbol}", bar.interval, bar.open_time)
 
 
 def last_bars(bars: Iterable[wire.Bar]) -> dict[Label, wire.Bar]:
-    """The bar that counts of each label: the provider's settled word, else the highest revision."""
+    """The bar that wins for each label: a `provider_final` one, else the one of the highest revision."""
     found: dict[Label, wire.Bar] = {}
     for bar in bars:
         label = label_of(bar)
@@ -72,17 +72,17 @@ def last_bars(bars: Iterable[wire.Bar]) -> dict[Label, wire.Bar]:
 
 
 def compare(published: dict[Label, wire.Bar], folded: dict[Label, wire.Bar]) -> Compared:
-    """Hold what was published against the fold, by symbol, interval and time."""
+    """Compare what was published with the fold, by symbol, interval and time."""
     differences = []
-    settled = 0
+    replaced = 0
     for label in sorted(published.keys() | folded.keys()):
         was, now = published.get(label), folded.get(label)
-        if was is not None and was.origin == Origin.SETTLED.value:
-            settled += 1
+        if was is not None and was.origin == Origin.PROVIDER_FINAL.value:
+            replaced += 1
         elif was is None or now is None or any(getattr(was, name) != getattr(now, name) for name in COMPARED):
             differences.append(Difference(label, was, now))
-    return Compared(len(published.keys() | folded.keys()), differences, settled)
+    return Compared(len(published.keys() | folded.keys()), differences, replaced)
 
 
 def _strength(bar: wire.Bar) -> tuple[bool, int]:
-    return (bar.origin == Origin.SETTLED.value, bar.revision)
+    return (bar.origin == Origin.PROVIDER_FINAL.value, bar.revision)

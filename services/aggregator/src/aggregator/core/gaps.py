@@ -1,4 +1,4 @@
-"""Which stretches of a wanted symbol were unheard, each told once, soon after it is heard again."""
+"""Which stretches of a wanted symbol were uncovered, each announced once, soon after it is covered again."""
 
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
@@ -6,78 +6,83 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from contracts import wire
-from contracts.marks import ENGINE_RUN, EVERY_SYMBOL, Hearing, Hears, Piece
+from contracts.marks import ENGINE_EPOCH, EVERY_SYMBOL, Coverage, CoverageState, Piece
 
 NEVER = 1 << 62
 Gap = tuple[str, int, int]
-"""A symbol's name and an unheard stretch `[start, end)` of receive time, milliseconds."""
+"""A symbol's name and an uncovered stretch `[start, end)` of receive time, milliseconds."""
 
 
-class SavedHearing(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What `Hearing` and `Gaps` know of a symbol."""
+class SavedCoverage(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What `Coverage` and `Gaps` know of a symbol."""
 
     pieces: list[Piece]
-    is_left: bool
-    told: int | None
+    is_released: bool
+    announced: int | None
 
 
 class Gaps:
-    """Follows the marks of one partition beside `Hearing`.
+    """Follows the marks of one partition beside `Coverage`.
 
-    A stretch is told `patience_ms` after its end: until then a run that was not heard of for a moment, the one that
-    gives the partition away for example, may still say that it heard it.
+    A stretch is announced `patience_ms` (the close delay) after its end: until then a mark that comes late, for example
+    of the epoch that gives the partition away, may still say that the symbol was covered.
     """
 
     def __init__(self, patience_ms: int) -> None:
         self._patience_ms = patience_ms
-        self.told: dict[str, int] = {}
-        """Up to which instant the stretches of a symbol have been told."""
+        self.announced: dict[str, int] = {}
+        """Up to which instant the uncovered stretches of a symbol have been announced."""
         self.waiting: list[tuple[int, str]] = []
-        """A heap of the instants at which symbols were heard again."""
+        """A heap of the instants at which symbols were covered again."""
         self.touched: set[str] = set()
-        """Symbols of which the marks or the telling of gaps changed something, here or in the `Hearing` beside it."""
+        """Symbols of which the marks, or an announcement, changed something here or in the `Coverage` beside it."""
 
     @property
     def due(self) -> int:
-        """What the clock must reach for something to be told."""
+        """What the clock must reach for something to be announced."""
         return self.waiting[0][0] + self._patience_ms if self.waiting else NEVER
 
-    def apply(self, mark: wire.Mark, hearing: Hearing) -> None:
-        """Take the next mark of the log, after `hearing` has."""
-        if mark.run == ENGINE_RUN:
-            return
-        for change in mark.changes:
+    def apply(self, mark: wire.Mark, coverage: Coverage) -> list[str]:
+        """Take the next mark of the log, after `coverage` has; returns the symbols that it named."""
+        if mark.epoch == ENGINE_EPOCH:
+            return []
+        changed = []
+        for change in mark.coverage:
             names = [change.symbol]
             if change.symbol == EVERY_SYMBOL:
-                names = [name for name in hearing.symbols if hearing.is_wanted(name)]
-            self.touched.update(names)
+                names = [name for name in coverage.symbols if coverage.is_wanted(name)]
+            changed += names
             for name in names:
-                if change.state == Hears.LEFT.value:
-                    self.told.pop(name, None)
-                elif change.state == Hears.HEARD.value and name not in self.told:
-                    self.told[name] = change.at
-                elif change.state == Hears.HEARD.value and change.at > self.told[name]:
+                if change.state == CoverageState.RELEASED.value:
+                    self.announced.pop(name, None)
+                elif change.state == CoverageState.COVERED.value and name not in self.announced:
+                    self.announced[name] = change.at
+                elif change.state == CoverageState.COVERED.value and change.at > self.announced[name]:
                     heappush(self.waiting, (change.at, name))
+        self.touched.update(changed)
+        return changed
 
-    def take(self, clock: int, hearing: Hearing) -> Iterator[Gap]:
-        """The stretches that are due, by when they ended."""
+    def take(self, clock: int, coverage: Coverage) -> Iterator[Gap]:
+        """The stretches that are due, in the order of their ends."""
         while self.due <= clock:
             end, name = heappop(self.waiting)
             self.touched.add(name)
-            start = self.told.get(name)
+            start = self.announced.get(name)
             if start is None or end <= start:
                 continue
-            self.told[name] = end
-            for a, b in hearing.unheard(name, start, end):
+            self.announced[name] = end
+            for a, b in coverage.uncovered(name, start, end):
                 yield name, a, b
 
-    def saved(self, name: str, hearing: Hearing) -> SavedHearing | None:
-        """What is known of a symbol here and in `hearing`, but for what waits; None: nothing."""
-        pieces, told = hearing.pieces(name), self.told.get(name)
-        return SavedHearing(pieces, hearing.is_left(name), told) if pieces or told is not None else None
+    def saved(self, name: str, coverage: Coverage) -> SavedCoverage | None:
+        """What this and `coverage` know of a symbol, without `waiting`; None if nothing."""
+        pieces, announced = coverage.pieces(name), self.announced.get(name)
+        if not pieces and announced is None:
+            return None
+        return SavedCoverage(pieces, coverage.is_released(name), announced)
 
-    def restore(self, saved: Mapping[str, SavedHearing], waiting: list[tuple[int, str]]) -> None:
-        """Know of symbols what `saved` and `waiting` told of another one."""
-        self.told = {name: hearing.told for name, hearing in saved.items() if hearing.told is not None}
+    def restore(self, saved: Mapping[str, SavedCoverage], waiting: list[tuple[int, str]]) -> None:
+        """Take over the state of another `Gaps`: what `saved` gave for each symbol, and its `waiting`."""
+        self.announced = {name: one.announced for name, one in saved.items() if one.announced is not None}
         self.waiting = waiting
         heapify(self.waiting)

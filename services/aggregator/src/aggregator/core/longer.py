@@ -1,10 +1,16 @@
-"""Longer bars under construction: which shorter bar each is made of, and how their values merge in time order."""
+"""Longer bars under construction: which shorter bar each is made of, and how their values merge in time order.
 
-from collections.abc import Collection, Iterable
+Each of the 12 longer intervals is made of a shorter one (`MADE_OF`), because on one calendar their grids are nested.
+A bar holds only final bars of its source; those that may still change are merged in anew whenever the bar is emitted
+(`RollUp.built`), so nothing ever has to be taken out of a bar.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
-from contracts.intervals import DAY, Interval
+from contracts.intervals import Interval
 
 
 class Values(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -21,7 +27,7 @@ class Values(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 def merged(earlier: Values, later: Values) -> Values:
-    """Two adjacent parts of one bar as one. Written out: calls of max and min would treble its time."""
+    """Two adjacent parts of one bar as one. Without calls of max and min, which would take three times as long."""
     volume, high, low = earlier.volume, earlier.high, earlier.low
     first_tick_time, last_tick_time = earlier.first_tick_time, earlier.last_tick_time
     if volume is None:
@@ -54,59 +60,45 @@ MADE_OF = {
     Interval.W1: Interval.D1,
     Interval.MO1: Interval.D1,
 }
-"""Of whose bars each interval's are made exactly. Days are made of minutes: a trading day may begin at any of them."""
+"""Of whose bars each interval's are made. Days are made of minutes: a session may begin and end at any of them."""
 
 
 def source_of(interval: Interval, built: Collection[Interval]) -> Interval:
-    """The nearest built interval that this one's bars are made of, however many between them are not built."""
+    """The interval that this one's bars are made of: the nearest in `MADE_OF` that is built."""
     source = MADE_OF[interval]
     return source if source in built else source_of(source, built)
 
 
-Part = tuple[int, int, Values]
-"""A bar that longer bars are made of: its label, its trading day's label, its values."""
+Labels = tuple[int, ...]
+"""The label of the bar of each longer level, by place."""
+Part = tuple[int, Labels, Values]
+"""A minute with a bar: when it opens, the labels of the longer bars that it belongs to, its values."""
+
+
+class Grid(Protocol):
+    """The part of a symbol's grid that the roll-up uses."""
+
+    def labels(self, open_time: int) -> Labels:
+        """The labels of the longer bars that a minute, or an intraday bar that opens then, belongs to."""
+        ...
+
+    def labels_of_day(self, trading_day: int) -> Labels:
+        """The labels of the bars that a whole trading day belongs to: 1d and longer; of others it is 0."""
+        ...
 
 
 class Level:
-    """One interval that is built: how its bars are labelled, and the levels made of them, by their place."""
+    """One interval that is built; `parents` are the levels made of it, with their places in `Chain.longer`."""
 
-    __slots__ = ("interval", "is_day", "name", "parents", "step")
+    __slots__ = ("interval", "is_day", "is_intraday", "name", "parents", "step")
 
     def __init__(self, interval: Interval) -> None:
         self.interval = interval
         self.name = interval.value
         self.step = interval.step_ms or 0
+        self.is_intraday = interval.is_intraday
         self.is_day = interval is Interval.D1
         self.parents: list[tuple[int, Level]] = []
-
-    def open_time(self, instant: int, day: int) -> int:
-        """`Interval.open_time`, without its look-ups."""
-        if self.step:
-            return instant - instant % self.step
-        return day if self.is_day else self.interval.open_time(instant, day)
-
-    def close_time(self, open_time: int) -> int:
-        """`Interval.close_time`, without its look-ups."""
-        return open_time + self.step if self.step else self.interval.close_time(open_time)
-
-    def last_ended(self, boundary: int) -> int:
-        """The label of the newest bar that has ended by an instant."""
-        if self.step:
-            return boundary - boundary % self.step - self.step
-        day = boundary - boundary % DAY
-        before = self.interval.open_time(day, day) - DAY
-        return self.interval.open_time(before, before)
-
-    def ends_at(self, boundary: int) -> bool:
-        """Whether a bar of this level ends at a minute boundary."""
-        step = self.step
-        if step:
-            return boundary % step == 0
-        return boundary % DAY == 0 and self.interval.open_time(boundary, boundary) == boundary
-
-
-Ending = tuple[int, Level, int]
-"""A level by its place, and the label of its newest bar that ends at some boundary."""
 
 
 class Chain:
@@ -126,14 +118,6 @@ class Chain:
             source.parents.append((index, level))
             self.sources.append(None if source is self.minute else self.longer.index(source))
 
-    def ending_at(self, boundary: int) -> list[Ending]:
-        """The longer levels of which a bar ends at a minute boundary."""
-        return [
-            (place, level, level.last_ended(boundary))
-            for place, level in enumerate(self.longer)
-            if level.ends_at(boundary)
-        ]
-
     def with_sources(self, places: Iterable[int]) -> list[int]:
         """These levels and all they are made of, from short to long."""
         needed = set[int]()
@@ -146,54 +130,51 @@ class Chain:
 
 
 class RollUp:
-    """The longer bars of one symbol, as far as they are made of minutes that change no more.
+    """The longer bars of one symbol, as far as they are made of minutes that are final.
 
-    A bar stays until all of it is settled; then it is part of the bars that are made of it.
+    A bar is kept until all of it is final; then it is merged into the bars that are made of it.
     """
 
-    __slots__ = ("settled",)
+    __slots__ = ("final",)
 
     def __init__(self, chain: Chain) -> None:
-        self.settled: list[dict[int, Values]] = [{} for _ in chain.longer]
+        self.final: list[dict[int, Values]] = [{} for _ in chain.longer]
 
-    def add(self, source: Level, open_time: int, day: int, values: Values) -> None:
-        """Merge a settled bar of `source` into every bar that is made of it; parts of one bar come in time order."""
-        for index, level in source.parents:
-            step = level.step
-            label = open_time - open_time % step if step else level.open_time(open_time, day)
-            bars = self.settled[index]
+    def add(self, source: Level, labels: Labels, values: Values) -> None:
+        """Merge a final bar of `source` into every bar that is made of it; parts of one bar come in time order."""
+        for place, _ in source.parents:
+            label = labels[place]
+            bars = self.final[place]
             earlier = bars.get(label)
             bars[label] = values if earlier is None else merged(earlier, values)
 
-    def settle(self, index: int, level: Level, until: int) -> bool:
-        """Every bar of the level whose label is at most `until` is settled as a whole; whether there was one."""
-        bars = self.settled[index]
-        labels = [label for label in bars if label <= until]
-        for label in sorted(labels) if len(labels) > 1 else labels:
-            values = bars.pop(label)
-            if level.parents:
-                self.add(level, label, label, values)
-        return bool(labels)
+    def finish(self, place: int, level: Level, label: int, grid: Grid) -> None:
+        """A bar of the level is final as a whole: it becomes part of the bars that are made of it."""
+        values = self.final[place].pop(label)
+        if level.parents:
+            self.add(level, grid.labels_of_day(label) if level.is_day else grid.labels(label), values)
 
-    def built(self, chain: Chain, places: list[int], minutes: list[Part]) -> dict[int, dict[int, Values]]:
-        """The bars of these levels (with their sources) by label, given the minutes that are not settled, in order.
+    def built(
+        self, chain: Chain, places: Sequence[int], minutes: Sequence[Part], grid: Grid
+    ) -> dict[int, dict[int, Values]]:
+        """The bars of these levels (with their sources) by label, given the minutes that are not final, in order.
 
         Where the oldest minutes are left out, bars that began before the first one given are not whole.
         """
         found: dict[int, dict[int, Values]] = {}
         for place in places:
-            level, source = chain.longer[place], chain.sources[place]
-            bars = found[place] = dict(self.settled[place])
-            step = level.step
+            source = chain.sources[place]
+            bars = found[place] = dict(self.final[place])
             if source is None:
-                for open_time, day, values in minutes:
-                    label = open_time - open_time % step if step else level.open_time(open_time, day)
+                for _, labels, values in minutes:
+                    label = labels[place]
                     earlier = bars.get(label)
                     bars[label] = values if earlier is None else merged(earlier, values)
                 continue
             shorter = found[source]
+            labels_of = grid.labels_of_day if chain.longer[source].is_day else grid.labels
             for open_time in sorted(shorter) if len(shorter) > 1 else shorter:
-                label = open_time - open_time % step if step else level.open_time(open_time, open_time)
+                label = labels_of(open_time)[place]
                 earlier = bars.get(label)
                 values = shorter[open_time]
                 bars[label] = values if earlier is None else merged(earlier, values)

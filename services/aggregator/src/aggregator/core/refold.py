@@ -1,4 +1,4 @@
-"""The retained log folded once more, and for which bars that is certain."""
+"""The retained log folded again for a replay, and for which bars the result is certain."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,10 +21,10 @@ class NotRetainedError(Exception):
 
 
 class Known(msgspec.Struct):
-    """What the log tells of a symbol: its partition, its first trading day, its greatest delay.
+    """What the log says of a symbol: its partition, its first trading day, its greatest delay.
 
-    Where older ticks may have been deleted, its first day is not certain: what was traded before counts for a volume,
-    and the prices before decide whose an extreme is. `first_day_until` is the end of that day's newest minute.
+    Where older ticks may have been deleted, its first day is not certain: volume and extremes of a bar depend on the
+    observations before it. `first_day_until` is the end of that day's newest minute.
     """
 
     partition: int
@@ -34,7 +34,7 @@ class Known(msgspec.Struct):
 
 
 class Refold:
-    """Give it every retained record of the log, then what engines say is complete; it tells bars and their certainty.
+    """Takes every retained record of the log, then the `BarsComplete` of the engines; gives bars and their certainty.
 
     `beginnings`: the oldest retained offset of each partition. Bars are those that lie in `within`.
     """
@@ -52,30 +52,26 @@ class Refold:
         """Take the next record of a partition; what an engine puts aside is passed over. `NotRetainedError`."""
         fold = self._folds[number]
         try:
-            if key.startswith(topics.MARK_KEY):
-                mark = wire.decode_mark(value)
-                if not fold.clock and self._is_cut[number] and mark.through > self._within.start - DAY:
-                    raise NotRetainedError(mark.through)
-                fold.mark(mark, timestamp)
-            else:
-                tick = wire.decode_tick(value)
-                if not self._is_in_place(key, tick, number):
-                    return
-                fold.tick(key, tick, timestamp)
+            record = wire.decode_log_record(key, value)
+            if isinstance(record, wire.Mark):
+                if not fold.clock and self._is_cut[number] and record.watermark > self._within.start - DAY:
+                    raise NotRetainedError(record.watermark)
+            elif isinstance(record, wire.Tick) and not self._is_usable(key, record, number):
+                return
+            fold.feed([(key, record, timestamp)])
         except wire.UNDECODABLE:
             return
         if fold.issues:
             found = (issue.record for issue in fold.take())
             self.bars += [record for record in found if isinstance(record, wire.Bar) and self._within.holds(record)]
 
-    def passed(self, number: int, complete: wire.IntervalComplete) -> None:
+    def passed(self, number: int, complete: wire.BarsComplete) -> None:
         """The engines have published everything of a partition up to this boundary."""
-        if complete.interval == Interval.M1.value:
-            clock = complete.open_time + MINUTE + complete.delay * 1000 + self._rules.lateness_ms
-            self._passed[number] = max(self._passed.get(number, 0), clock)
+        clock = complete.closed_through + complete.delay * 1000 + self._rules.close_delay_ms
+        self._passed[number] = max(self._passed.get(number, 0), clock)
 
     def compared(self, published: Iterable[wire.Bar]) -> tuple[Compared, int]:
-        """What was published held against the fold where that is certain, and how many bars are not."""
+        """Compare what was published with the fold where that is certain; also how many bars are not certain."""
         was, now = last_bars(published), last_bars(self.bars)
         uncertain = {label for of in (was, now) for label, bar in of.items() if not self.is_certain(bar)}
         known, folded = ({label: of[label] for label in of.keys() - uncertain} for of in (was, now))
@@ -87,7 +83,8 @@ class Refold:
         known = self._known.get(symbol)
         number = known.partition if known else topics.partition_of(symbol.encode(), len(self._folds))
         clock = min(self._folds[number].clock, self._passed.get(number, 0)) - (known.delay_ms if known else 0)
-        if bar.close_time > clock - self._rules.lateness_ms - self._rules.horizon_ms:
+        # A closing auction has a minute after the close.
+        if bar.close_time + MINUTE > clock - self._rules.close_delay_ms - self._rules.grace_ms:
             return False
         if not self._is_cut[number]:
             return True
@@ -95,6 +92,10 @@ class Refold:
             return False
         is_intraday = Interval(bar.interval).is_intraday
         return bar.open_time >= known.first_day_until if is_intraday else bar.open_time > known.first_day
+
+    def _is_usable(self, key: bytes, tick: wire.Tick, number: int) -> bool:
+        """Whether a tick is folded; not so before its first calendar, which was in the deleted part of the log."""
+        return self._folds[number].has_calendar(key) and self._is_in_place(key, tick, number)
 
     def _is_in_place(self, key: bytes, tick: wire.Tick, number: int) -> bool:
         """Whether a tick stands under its own key in its own partition; takes note of its symbol."""

@@ -79,7 +79,9 @@ def work(settings: EngineSettings, stop: ThreadStop, resources: ExitStack) -> No
         restore=restore,
         live=Live(live_producer, consumer, connection, settings.silence_ms / 1000),
         connection=connection,
-        rules=Rules(lateness_ms=settings.lateness_ms, intervals=settings.built, partitions=settings.kafka_partitions),
+        rules=Rules(
+            close_delay_ms=settings.close_delay_ms, intervals=settings.built, partitions=settings.kafka_partitions
+        ),
         ready=ready,
         turn=turn,
     )

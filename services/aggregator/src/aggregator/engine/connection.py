@@ -12,7 +12,7 @@ _log = logs.get("aggregator.engine.connection")
 
 _WITHOUT_ERRORS_S = 5.0
 _NETWORK = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
-"""That a broker is away is told by `away`."""
+"""`away` says that a broker is away."""
 UNKNOWN = {KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 """What a producer says of a topic while a broker that was killed knows none yet (librdkafka #889): it asks again."""
 

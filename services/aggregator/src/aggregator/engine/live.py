@@ -10,7 +10,7 @@ from aggregator.engine.connection import UNKNOWN, Connection
 from aggregator.engine.partition import Partition
 from chassis import clock, logs
 from contracts import topics, wire
-from contracts.marks import ENGINE_RUN
+from contracts.marks import ENGINE_EPOCH
 
 FORMING_EVERY_S = 0.25
 _SLICE_S = 0.01
@@ -77,7 +77,7 @@ class Live:
                 return
             if not self._is_at_end(partition):
                 continue
-            mark = wire.Mark(run=ENGINE_RUN, through=clock.now_ms())
+            mark = wire.Mark(epoch=ENGINE_EPOCH, watermark=clock.now_ms())
             if self._send(topics.TICKS.name, partition.number, topics.MARK_KEY, wire.encode(mark), None):
                 partition.marked_at = now
                 metrics.OWN_MARKS.inc()

@@ -1,4 +1,4 @@
-"""The engine's loop over Kafka: take records in log order, put out what they issue, commit, tell what is forming."""
+"""The engine's loop over Kafka: take records in log order, fold them, commit what is emitted, send forming bars."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 
 from aggregator.core.fold import PartitionFold
 from aggregator.core.rules import Rules
-from aggregator.core.saved import ANEW, StateError
+from aggregator.core.snapshot import ANEW, StateError
 from aggregator.engine import metrics
 from aggregator.engine.connection import Connection
 from aggregator.engine.live import Live
@@ -31,7 +31,7 @@ _COMMIT_EVERY_S = 1.0
 """While it catches up, the engine commits at most this often."""
 _COMMIT_SILENT_S = 10.0
 _COMMIT_RECORDS = 1_000_000
-"""Nothing issued: state and positions are committed after this time or so many records, for a quick restart."""
+"""If nothing is emitted, state and positions are committed after this time or so many records, for a quick restart."""
 _ENDS_EVERY_S = 0.1
 """Even a remembered end costs 0.26 ms in a backlog: librdkafka's threads hold its lock."""
 _LOOK_EVERY_S = 1.0
@@ -73,7 +73,7 @@ class Engine:
         self._live = live
         self._connection = connection
         self._rules = rules
-        self._punctuality = Punctuality(rules.lateness_ms)
+        self._punctuality = Punctuality(rules.close_delay_ms)
         self._ready = ready
         self._turn = turn
         self._owned: dict[int, Partition] = {}
@@ -223,7 +223,7 @@ class Engine:
         return all(partition.is_live for partition in self._owned.values())
 
     def _is_due(self) -> bool:
-        """Live, what was issued is committed at once; else there is time to have more of it at once."""
+        """While live, what was emitted is committed at once; while catching up, in larger transactions."""
         age_s = time.monotonic() - self._transaction.ended_at
         if self._transaction.pending:
             return self._is_live or age_s >= _COMMIT_EVERY_S
@@ -231,7 +231,7 @@ class Engine:
         return taken >= _COMMIT_RECORDS or (taken > 0 and age_s >= _COMMIT_SILENT_S)
 
     def _commit(self) -> None:
-        """Make everything that was issued visible, with the state and the positions that belong to it."""
+        """Make everything that was emitted visible, with the state and the positions that belong to it."""
         moved = [partition for partition in self._owned.values() if partition.position != partition.committed]
         if not moved:
             return
@@ -250,7 +250,7 @@ class Engine:
         self._outputs.committed(is_live=is_live)
 
     def _again(self, partitions: Iterable[int]) -> None:
-        """After an abort: what these partitions issued and took since the last commit is done again."""
+        """After an abort: all that these partitions took and emitted since the last commit is done again."""
         self._outputs.aborted()
         self._is_between_records = True
         numbers = list(partitions)

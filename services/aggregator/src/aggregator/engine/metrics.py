@@ -1,14 +1,14 @@
-"""What the engine tells an operator about its work."""
+"""The metrics of the engine."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
 TICKS = Counter("engine_ticks_total", "Ticks taken from the log")
 MARKS = Counter("engine_marks_total", "Marks taken from the log")
-BARS = Counter("engine_bars_total", "Bars issued", ("interval",))
-REVISIONS = Counter("engine_revisions_total", "Bars issued again because a tick of theirs came late")
-LATE = Counter("engine_late_ticks_total", "Ticks that came too late to correct their bar")
-REGRESSIONS = Counter("engine_regressions_total", "Falls of a cumulative volume within a trading day; they are ignored")
-GAPS = Counter("engine_gaps_total", "Unheard stretches of a symbol that were told when they had ended")
+BARS = Counter("engine_bars_total", "Bars emitted", ("interval",))
+REVISIONS = Counter("engine_revisions_total", "Bars emitted again because their values, gap_ms or close_time changed")
+LATE = Counter("engine_late_ticks_total", "Ticks that came after the grace period of their bar")
+FALLS = Counter("engine_counter_falls_total", "Falls of a cumulative volume: new days, corrections and older updates")
+GAPS = Counter("engine_gaps_total", "Gap events emitted: uncovered stretches of a symbol that ended")
 DEAD = Counter("engine_dead_records_total", "Records put aside", ("kind",))
 PARTITIONS = Gauge("engine_partitions", "Partitions of the log that this engine owns")
 LAG = Gauge("engine_position_lag_records", "Records of the log that are not taken yet", ("partition",))
@@ -23,10 +23,10 @@ CLOSE_LATENCY = Histogram(
 )
 TICK_AGE = Histogram(
     "engine_tick_age_seconds",
-    "received_at - event_time of some of the ticks, less their feed's delay: what the lateness has to cover",
+    "received_at - event_time of some of the ticks, less their feed's delay: what CLOSE_DELAY_MS has to cover",
     buckets=(0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 30, 60),
 )
-OVER_LATENESS = Gauge("engine_ticks_over_lateness_ratio", "Share of these ticks that came later than bars wait")
+OVER_LATENESS = Gauge("engine_ticks_over_lateness_ratio", "Share of these ticks that came later than CLOSE_DELAY_MS")
 COMMIT = Histogram(
     "engine_transaction_seconds",
     "From the last record put to the transaction committed",

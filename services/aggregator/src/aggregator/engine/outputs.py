@@ -1,20 +1,20 @@
-"""Where everything goes that the fold issues, and what is counted of it once it is committed."""
+"""To which topic each record goes that the fold emits, and its metrics once it is committed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import Message
 
-from aggregator.core.fold import Issue, Kind
+from aggregator.core.emission import Issue, Kind, Refused
 from aggregator.engine import metrics
 from aggregator.engine.transaction import Transaction
 from chassis import clock, dead_letters
 from contracts import topics, wire
 from contracts.errors import BadData
-from contracts.intervals import MINUTE, Interval
+from contracts.headers import bar_headers, complete_headers
 
 TOPIC_OF = {Kind.LATE: topics.TICKS_LATE, Kind.GAP: topics.FEED}
-"""Where issues go that do not go to market.bars."""
+"""Where records go that do not go to market.bars."""
 _BARS = topics.BARS.name
 
 
@@ -30,12 +30,17 @@ class Outputs:
         self._dead: list[tuple[str, BadData]] = []
 
     def issue(self, issues: Iterable[Issue], partition: int, source_of: Callable[[Issue], Message]) -> None:
-        """Put what the fold of a partition issued, in order. `source_of`: the record of the log that made an issue."""
+        """Put what the fold of a partition emitted, in order. `source_of`: the record of the log that is put aside.
+
+        The timestamp of a bar is the last millisecond of the time that it covers, so that stream processors put it into
+        the window that it closes.
+        """
         put, encode, bars = self._put, wire.encode, self._bars
         for issue in issues:
             record = issue.record
             if isinstance(record, wire.Bar):
-                put(_BARS, encode(record), issue.key, partition)
+                headers = bar_headers(record.interval, issue.at)
+                put(_BARS, encode(record), issue.key, partition, headers, record.close_time - 1)
                 bars[record.interval] += 1
                 if record.revision:
                     self._revisions += 1
@@ -44,12 +49,12 @@ class Outputs:
 
     def _issue_other(self, issue: Issue, partition: int, source_of: Callable[[Issue], Message]) -> None:
         kind, record = issue.kind, issue.record
-        if isinstance(record, wire.IntervalComplete):
-            self._put(_BARS, wire.encode(record), None, partition)
-            if record.interval == Interval.M1.value:
-                self._closed.append(record.open_time + MINUTE + record.delay * 1000)
-        elif isinstance(record, str):
-            self.dead(BadData(record, kind="future"), source_of(issue))
+        if isinstance(record, wire.BarsComplete):
+            headers = complete_headers(issue.at)
+            self._put(_BARS, wire.encode(record), issue.key, partition, headers, record.closed_through - 1)
+            self._closed.append(record.closed_through + record.delay * 1000)
+        elif isinstance(record, Refused):
+            self.dead(BadData(record.cause, kind=record.kind), source_of(issue))
         else:
             topic = TOPIC_OF[kind]
             self._put(topic.name, wire.encode(record), issue.key, partition if topic.partitions is None else 0)
@@ -66,7 +71,9 @@ class Outputs:
             key=source.key(),
             value=source.value(),
         )
-        self._put(letter.topic, letter.value, letter.key, 0, letter.headers)
+        self._put(
+            letter.topic, letter.value, letter.key, 0, [(name, text.encode()) for name, text in letter.headers.items()]
+        )
         self._dead.append((str(source.topic()), error))
 
     def committed(self, *, is_live: bool) -> None:

@@ -1,4 +1,4 @@
-"""One owned partition of the tick log: its fold, its place, and the road from raw records to issues."""
+"""One owned partition of the tick log: its fold, its place, and from raw records to what is emitted."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -6,16 +6,21 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from aggregator.core.fold import Issue, PartitionFold
+from aggregator.core.emission import Issue
+from aggregator.core.fold import PartitionFold
+from aggregator.core.snapshot import ALL_ANEW
 from aggregator.engine import metrics
 from aggregator.engine.outputs import Outputs
 from aggregator.engine.punctuality import Punctuality
+from chassis.errors import Misconfigured
 from contracts import topics, wire
 from contracts.errors import BadData
 from contracts.symbols import SymbolId
 
 MARK = b"!"
-"""With what the keys of marks begin."""
+"""With what the keys of marks and of calendar records begin."""
+LogRecord = wire.Tick | wire.Mark | wire.Calendar
+_OLD_MARK = b'"through":'
 _AT_ONCE = 125
 """Records that are decoded before they are folded: more of them would not be in the processor's cache any more."""
 _LIVE_WITHIN = 1_000
@@ -75,13 +80,13 @@ class Partition:
         return self.lag is not None and self.lag <= _LIVE_WITHIN and not self.refused
 
     def reach(self, end: int) -> None:
-        """The log ends at this offset, as the last fetch told; -1001 if there was none yet."""
+        """The log ends at this offset, as the last fetch said; -1001 if there was none yet."""
         if end >= 0:
             self._end = end
             self.lag = max(0, end - self.position)
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Fold the next records of the log, from the position on, and put out what they issue."""
+        """Fold the next records of the log, from the position on, and put out what they emit."""
         first = int(messages[0].offset() or 0)
         self.refused = ""
         if first < self.position:
@@ -92,9 +97,9 @@ class Partition:
                 if not self._take_at_once(chunk):
                     self.fold.feed(self._records(chunk))
             self.position = int(messages[-1].offset() or 0) + 1
-            if self.fold.regressions:
-                metrics.REGRESSIONS.inc(self.fold.regressions)
-                self.fold.regressions = 0
+            if self.fold.falls:
+                metrics.FALLS.inc(self.fold.falls)
+                self.fold.falls = 0
             if self.lag is not None:
                 self.lag = max(0, self._end - self.position)
 
@@ -125,23 +130,28 @@ class Partition:
             self._punctuality.see(newest)
         return True
 
-    def _records(self, messages: Sequence[Message]) -> Iterator[tuple[bytes, wire.Tick | wire.Mark, int]]:
-        """Decode the records for the fold; when it asks for the next one, put out what the last one issued."""
+    def _records(
+        self, messages: Sequence[Message]
+    ) -> Iterator[tuple[bytes, wire.Tick | wire.Mark | wire.Calendar, int]]:
+        """Decode the records for the fold; when it asks for the next one, put out what the last one emitted."""
         fold, outputs, identities = self.fold, self._outputs, self._identities
         decode_tick, undecodable = wire.decode_tick, wire.UNDECODABLE
-        marks = 0
+        marks = calendars = 0
         for message in messages:
             key, value, timestamp = message.key(), message.value(), message.timestamp()[1]
             try:
                 if key is None or value is None:
                     raise BadData("a record of the log has a key and a value", kind="undecodable")
-                record: wire.Tick | wire.Mark
-                if key.startswith(MARK):
-                    record = wire.decode_mark(value)
+                record: LogRecord
+                if key == topics.MARK_KEY:
+                    record = self._mark(value)
                     marks += 1
                 else:
-                    record = decode_tick(value)
-                    identity = identities.get(key) or self._meet(key)
+                    is_calendar = key.startswith(MARK)
+                    calendars += is_calendar
+                    symbol_key = key[1:] if is_calendar else key
+                    record = wire.decode_calendar(value) if is_calendar else decode_tick(value)
+                    identity = identities.get(symbol_key) or self._meet(symbol_key)
                     if record.symbol != identity.symbol or record.exchange != identity.exchange:
                         raise BadData("the key names another symbol", kind="key_mismatch")
             except BadData as error:
@@ -154,9 +164,20 @@ class Partition:
             if fold.issues:
                 outputs.issue(fold.take(), self.number, _made_by(message))
         metrics.MARKS.inc(marks)
-        metrics.TICKS.inc(len(messages) - marks)
+        metrics.TICKS.inc(len(messages) - marks - calendars)
         if marks:
             self.marked_at = time.monotonic()
+
+    def _mark(self, value: bytes) -> wire.Mark:
+        """A mark; `Misconfigured` for one of the contract before this one, which nothing here can fold."""
+        try:
+            return wire.decode_mark(value)
+        except wire.UNDECODABLE:
+            if _OLD_MARK in value:
+                raise Misconfigured(
+                    f"partition {self.number} of {topics.TICKS.name} holds marks of an older contract; {ALL_ANEW}"
+                ) from None
+            raise
 
     def _meet(self, key: bytes) -> SymbolId:
         """The identity behind a key that was not seen before; `BadData` unless it is spelled as producers must."""

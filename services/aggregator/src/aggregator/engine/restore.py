@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from aggregator.core.saved import ANEW, StateError
+from aggregator.core.snapshot import ANEW, StateError
 from aggregator.engine import metrics
 from aggregator.engine.clients import GROUP
 from aggregator.engine.connection import Connection
@@ -104,7 +104,7 @@ class Restore:
             except KafkaException as error:
                 self._connection.on_error(error.args[0])
                 if not reading.is_told:
-                    _log.info("not told yet", partition=number, asked="ends and position", cause=error.args[0].str())
+                    _log.info("no answer yet", partition=number, asked="ends and position", cause=error.args[0].str())
                     reading.is_told = True
                 for other in self._readings.values():
                     other.ask_at = time.monotonic() + _AGAIN_AFTER_S

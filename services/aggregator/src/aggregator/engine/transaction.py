@@ -17,6 +17,7 @@ _SLICE_S = 0.5
 _LAST_CALL_S = 2.0
 _AWAY_AFTER_S = 5.0
 
+Headers = list[tuple[str, bytes]]
 Turn = Callable[[], None]
 """Called while waiting, at least once a second: beats the heart, and raises `Stopped` when the process shall end."""
 
@@ -50,24 +51,25 @@ class Transaction:
         """Once, before all else: ends what a process of the same name has left open, and fences it."""
         self._call("init_transactions", self._producer.init_transactions)
 
-    def put(
+    def put(  # noqa: PLR0917 - by name it takes longer, and it is called for every record
         self,
         topic: str,
         value: bytes | None,
         key: bytes | None,
         partition: int,
-        headers: Mapping[str, str | bytes | None] | None = None,
+        headers: Headers | None = None,
+        timestamp: int = 0,
     ) -> None:
-        """Put one record."""
+        """Put one record; its timestamp is the present if it is 0."""
         if not self._is_open:
             self._begin()
         try:
             if headers is None:
                 self._produce(topic, value, key, partition)
             else:
-                self._produce(topic, value, key, partition, headers={**headers})
+                self._produce(topic, value, key, partition, None, None, timestamp, headers)
         except (BufferError, KafkaException) as error:
-            again = partial(self._produce, topic, value, key, partition, headers={**(headers or {})})
+            again = partial(self._produce, topic, value, key, partition, None, None, timestamp, headers or [])
             self._put_later(error, topic, again)
         self.pending += 1
 

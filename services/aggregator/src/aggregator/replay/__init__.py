@@ -1,1 +1,1 @@
-"""Replay: fold the log again, compare with what was published, and issue what a fixed bug changes."""
+"""Replay: fold the log again, compare with what was published, and publish what differs."""

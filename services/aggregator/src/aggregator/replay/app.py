@@ -22,6 +22,7 @@ from chassis.stop import Stopped, ThreadStop
 from contracts import topics, wire
 from contracts.bars import Origin
 from contracts.errors import Unavailable
+from contracts.headers import bar_headers
 from contracts.intervals import Interval
 
 DIFFERENT = 3
@@ -31,11 +32,11 @@ NOTHING = 4
 REASON = "replay"
 ABOUT = """Folds the tick log again and compares what it comes to with what was published, for every bar that lies
 wholly in the range: nothing to say and exit code 0, a line for each bar that differs and exit code 3, or exit code 4 if
-there was no bar to compare. With --publish it issues what differs, as a revision whose number is the present time in
+there was no bar to compare. With --publish it emits what differs, as a revision whose number is the present time in
 milliseconds. It reads the whole retained log. Bars that are not certain are left out: late ticks may still correct
-them, engines are not past them, or records they depend on were deleted. Bars that the provider settled stand. TIME is a
-date or RFC 3339, such as 2026-11-23T00:00Z, in UTC unless it says otherwise, or epoch milliseconds, such as the
-open_time of a bar. LATENESS_MS and INTERVALS must be the engines'."""
+them, engines are not past them, or records they depend on were deleted. Bars that the provider replaced
+(provider_final) are no difference. TIME is a date or RFC 3339, such as 2026-11-23T00:00Z, in UTC unless it says
+otherwise, or epoch milliseconds, such as the open_time of a bar. CLOSE_DELAY_MS and INTERVALS must be the engines'."""
 PROGRAM = Program(
     command="python -m aggregator replay --from TIME --to TIME [--publish]", distribution="aggregator", about=ABOUT
 )
@@ -105,7 +106,7 @@ def work(settings: ReplaySettings, stop: ThreadStop, resources: ExitStack, asked
 
     reader = TopicReader(settings.kafka_bootstrap_servers, turn)
     resources.callback(reader.close)
-    rules = Rules(lateness_ms=settings.lateness_ms, intervals=settings.built)
+    rules = Rules(close_delay_ms=settings.close_delay_ms, intervals=settings.built)
     within = Range(asked.start, asked.end)
     refold = _folded(reader, rules, within)
     compared, left_out = refold.compared(_published(reader, rules, within, refold))
@@ -139,8 +140,8 @@ def _published(reader: TopicReader, rules: Rules, within: Range, refold: Refold)
     for message in reader.read(topics.BARS):
         key, value = message.key(), message.value()
         try:
-            if key is None:
-                refold.passed(int(message.partition() or 0), wire.decode_interval_complete(value or b""))
+            if key == topics.MARK_KEY:
+                refold.passed(int(message.partition() or 0), wire.decode_bars_complete(value or b""))
                 continue
             bar = wire.decode_bar(value or b"")
         except wire.UNDECODABLE:
@@ -164,7 +165,7 @@ def _tell(compared: Compared, left_out: int) -> None:
         "compared",
         bars=compared.bars,
         differences=len(compared.differences),
-        settled_bars_that_stand=compared.settled,
+        bars_replaced_by_provider=compared.replaced,
         left_out_as_not_certain=left_out,
     )
     if not compared.bars:
@@ -177,7 +178,7 @@ def _tell(compared: Compared, left_out: int) -> None:
 def _publish(
     settings: ReplaySettings, partitions: int, differences: Sequence[Difference], turn: Callable[[], None]
 ) -> None:
-    """Issue the fold's bars as revisions; acknowledged by all replicas when it returns."""
+    """Publish the fold's bars as revisions; acknowledged by all replicas when it returns."""
     failures: list[str] = []
     producer = Producer(
         {
@@ -201,6 +202,8 @@ def _publish(
                     wire.encode(bar),
                     key,
                     partition=topics.partition_of(key, partitions),
+                    timestamp=bar.close_time - 1,
+                    headers=bar_headers(bar.interval, revision),
                     on_delivery=lambda error, _message: failures.append(error.str()) if error is not None else None,
                 )
             except BufferError:

@@ -15,13 +15,13 @@ from chassis.kafka.batches import Consuming, subscribe
 from chassis.kafka.broker import build_broker, close, publisher, start, watch
 from chassis.kafka.errors import KAFKA
 from chassis.kafka.topics import ensure_topics
-from chassis.probes import Heartbeat, ProbeServer, Readiness
+from chassis.probes import Heartbeat, ProbeServer, Readiness, keep_beating
 from chassis.process import Program
 from chassis.process import run as run_process
 from chassis.stop import Stop, Stopped
 from chassis.waiting import persistently
 from contracts import topics
-from contracts.documents import INDEXES, OHLCV
+from contracts.documents import BARS_VERSION, INDEXES, OHLCV
 
 PROGRAM = Program(
     command="python -m aggregator sink",
@@ -32,7 +32,6 @@ NAME = "aggregator-sink"
 BARS_GROUP = NAME
 FORMING_GROUP = "aggregator-sink-forming"
 TOPICS = (topics.BARS, topics.BARS.dead, topics.FORMING, topics.FORMING.dead)
-_BEAT_EVERY_S = 1.0
 
 _log = logs.get("aggregator.sink")
 
@@ -47,22 +46,20 @@ async def work(settings: SinkSettings, stop: Stop, resources: AsyncExitStack) ->
     ready, alive = Readiness((KAFKA, mongodb.MONGODB)), Heartbeat()
     probes = resources.enter_context(ProbeServer(settings.http_host, settings.http_port, ready, alive))
     _log.info("probes listen", host=settings.http_host, port=probes.port)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_beat(alive, stop))
-        with suppress(Stopped):
-            await _store(settings, ready, stop, resources, tasks)
+    beating = asyncio.create_task(keep_beating(alive, stop))
+    resources.callback(beating.cancel)
+    with suppress(Stopped):
+        await _store(settings, ready, stop, resources)
 
 
-async def _store(
-    settings: SinkSettings, ready: Readiness, stop: Stop, resources: AsyncExitStack, tasks: asyncio.TaskGroup
-) -> None:
+async def _store(settings: SinkSettings, ready: Readiness, stop: Stop, resources: AsyncExitStack) -> None:
     mongo = mongodb.client(settings, NAME)
     resources.push_async_callback(mongo.close)
     redis = cache.client(settings, NAME)
     resources.push_async_callback(redis.aclose)
     db = mongodb.database(mongo, settings)
     await mongodb.wait_for_mongo(mongo, ready, stop)
-    await persistently(lambda: mongodb.ensure_indexes(db, INDEXES), ready, stop)
+    await persistently(lambda: mongodb.prepare(db, BARS_VERSION, INDEXES), ready, stop)
     await ensure_topics(settings.kafka_bootstrap_servers, TOPICS, settings.kafka_partitions, ready, stop)
 
     cached, forming = CachedSeries(redis), FormingStore(redis)
@@ -74,12 +71,6 @@ async def _store(
     subscribe(broker, [topics.BARS.name], BARS_GROUP, bars.handle, consuming, max_records=most)
     subscribe(broker, [topics.FORMING.name], FORMING_GROUP, forming.handle, consuming)
     await start(broker, ready, stop)
-    tasks.create_task(watch(broker, ready, stop))
-    tasks.create_task(cached.keep_trying(stop))
-    await stop.wait()
-
-
-async def _beat(alive: Heartbeat, stop: Stop) -> None:
-    """Beat while the event loop turns."""
-    while not await stop.sleep(_BEAT_EVERY_S):
-        alive.beat()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch(broker, ready, stop))
+        tasks.create_task(cached.keep_trying(stop))

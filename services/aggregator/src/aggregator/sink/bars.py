@@ -10,12 +10,14 @@ from aggregator.sink.cached_series import CachedSeries
 from chassis.kafka.batches import PutAside
 from chassis.mongo import Document, guarded_replace
 from chassis.record import Record
-from contracts import wire
 from contracts.bars import Bar, Origin, winner
 from contracts.documents import ohlcv_document, ohlcv_id, outranked_by
 from contracts.errors import BadData
+from contracts.headers import SCHEMA, SCHEMA_VERSION, is_current
+from contracts.topics import MARK_KEY
 
 _PART = 250
+_OLD = f"no header {SCHEMA}={SCHEMA_VERSION.decode()}: a record of another version of the bar contract"
 _WRITERS = 2
 """While MongoDB works on a part of a batch, the next one is made."""
 
@@ -53,9 +55,13 @@ class BarStore:
 
 
 def winners_of(records: Sequence[Record], put_aside: PutAside) -> dict[str, Bar]:
-    """The best bar of each `_id` among the records; settled bars are left to history-sync, which stores them itself."""
+    """The best bar of each `_id` among the records.
+
+    Final bars of the provider are left to history-sync, which stores what it publishes; records of complete bars are
+    passed over. Records that cannot be read, or are of an older contract, are put aside.
+    """
     winners: dict[str, Bar] = {}
-    doubled = settled = 0
+    doubled = final = 0
     for record in records:
         try:
             bar = _bar_of(record)
@@ -64,28 +70,26 @@ def winners_of(records: Sequence[Record], put_aside: PutAside) -> dict[str, Bar]
             continue
         if bar is None:
             continue
-        if bar.origin is Origin.SETTLED:
-            settled += 1
+        if bar.origin is Origin.PROVIDER_FINAL:
+            final += 1
             continue
         key = ohlcv_id(bar.identity, bar.interval, bar.open_time)
         other = winners.get(key)
         winners[key] = bar if other is None else winner(bar, other)
         doubled += other is not None
     metrics.BARS.labels("doubled").inc(doubled)
-    metrics.BARS.labels("settled").inc(settled)
+    metrics.BARS.labels("provider_final").inc(final)
     return winners
 
 
 def _bar_of(record: Record) -> Bar | None:
-    """The bar in a record; None for an `IntervalComplete`, whose key is null. `BadData` for anything else."""
+    """The bar in a record; None for a `BarsComplete`, whose key is `!`. `BadData` for anything else."""
+    if not is_current(record.headers):
+        raise BadData(_OLD, kind="old_contract")
+    if record.key is not None and record.key.startswith(MARK_KEY):
+        return None
     if record.value is None:
         raise BadData("a record of bars has a value", kind="undecodable")
-    if record.key is None:
-        try:
-            wire.decode_interval_complete(record.value)
-        except wire.UNDECODABLE as error:
-            raise wire.fault_of(error) from None
-        return None
     bar = Bar.decode(record.value)
     if bar.identity.key != record.key:
         raise BadData("the key names another symbol", kind="key_mismatch")

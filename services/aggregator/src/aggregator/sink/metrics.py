@@ -1,9 +1,9 @@
-"""What the sink tells an operator about its work."""
+"""The metrics of the sink."""
 
 from prometheus_client import Counter, Histogram
 
 BARS = Counter(
-    "sink_bars_total", "Bars read: written, outranked (a better one was stored), doubled, settled", ("fate",)
+    "sink_bars_total", "Bars read: written, outranked (a better one was stored), doubled, provider_final", ("fate",)
 )
 BATCH = Histogram(
     "sink_batch_bars",

@@ -10,6 +10,7 @@ from history_sync.core.failures import ErrorCode, JobError
 from tradingview.chart_events import parse_bar
 from tradingview.codec import Message, Packet
 from tradingview.connection import BAD_TOKEN
+from tradingview.hours import TradingHours, trading_hours
 from tradingview.quote_fields import delay_s
 from tradingview.symbols import symbol_info
 
@@ -21,19 +22,24 @@ class Answer:
     """Collects the facts about the one series of a chart session of the given id.
 
     `stamps` are those of the bars that came, in milliseconds; `spoiled_from_ms` the first without a volume.
-    `delay_ms` None: the feed does not say how far it is behind. `provider_now` is its clock at the end, if it told.
+    `delay_ms` None: the feed does not say how far it is behind. `provider_now` is its clock at the end, if known.
+    `is_resolved`: the symbol's metadata came; `hours` None: they name no trading hours. `last_closes` is when the last
+    bar ends by the provider (`bar_close_time`, protocol §5.2), in milliseconds.
     """
 
     chart_session: str
     is_complete: bool = False
     refusal: JobError | None = None
     failure: str | None = None
+    is_resolved: bool = False
+    hours: TradingHours | None = None
     has_volume: bool | None = None
     delay_ms: int | None = None
     pace_ms: int = 0
     provider_now: int | None = None
     stamps: set[int] = field(default_factory=set)
     spoiled_from_ms: int | None = None
+    last_closes: int | None = None
 
     @property
     def is_over(self) -> bool:
@@ -51,6 +57,8 @@ class Answer:
     def _message(self, method: str, params: list[Any], t_ms: int | None) -> None:
         match method, params:
             case "symbol_resolved", [_, dict() as info, *_]:
+                self.is_resolved = True
+                self.hours = trading_hours(info)
                 self.has_volume = symbol_info(info).has_volume
             case "timescale_update", [dict() as update, *_]:
                 for series in update.values():
@@ -75,8 +83,11 @@ class Answer:
 
     def _collect(self, series: object) -> None:
         elements = series.get("s") if isinstance(series, dict) else None
-        if not isinstance(elements, list):
+        if not isinstance(series, dict) or not isinstance(elements, list):
             return
+        match series.get("lbs"):
+            case {"bar_close_time": int(last_second)} if elements:
+                self.last_closes = last_second * 1000
         for element in elements:
             try:
                 bar = parse_bar(element["v"])

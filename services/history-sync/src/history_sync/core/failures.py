@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     SERIES_REFUSED = "series_refused"
     NO_DATA = "no_data"
     UNUSABLE_DATA = "unusable_data"
+    UNREADABLE_CALENDAR = "unreadable_calendar"
     UNAUTHORIZED = "unauthorized"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     ABANDONED = "abandoned"

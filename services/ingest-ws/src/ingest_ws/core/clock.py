@@ -1,25 +1,33 @@
-"""The two questions of time: what instant is it for the feed, and was this process away meanwhile."""
+"""The instant of the feed, the numbers made from it, and whether this process ran all the time."""
 
 from collections import deque
 
 from contracts.ticks import SEQUENCE_SLOTS
 
 TRAVEL_MS = 1_000
-"""A greeting travels: a difference of clocks that this explains is not corrected."""
+"""A greeting takes time on its way: a smaller difference of clocks than this is not corrected."""
 REMEMBERED_GREETINGS = 8
+"""The offset is the median of so many last greetings."""
 MOST_CORRECTED_MS = 300_000
-"""A greeting that differs by more tells of a broken clock, its own or ours: it corrects nothing."""
+"""A greeting that differs by more shows a broken clock, its own or ours: it corrects nothing."""
 AWAY_MS = 1_000
+"""A longer pause between two calls means that the process did not run."""
 
 
 class FeedClock:
-    """Our clock, corrected by what the provider's greetings say of theirs, never going back within a process.
+    """Our clock, corrected by the server times in the provider's greetings; it never goes back within a process.
 
     Where a correction, or a step of the wall clock, would take it back, it runs at half speed until it is right: marks
     and deadlines go on.
     """
 
     def __init__(self) -> None:
+        self.offset_ms = 0
+        """How much our clock is ahead of the provider's: the median difference of the last greetings.
+
+        A difference up to `TRAVEL_MS` is explained by the way of the greeting and not corrected. One wrong greeting
+        among several changes nothing.
+        """
         self._ahead: deque[int] = deque(maxlen=REMEMBERED_GREETINGS)
         self._last = 0
         self._wall = 0
@@ -32,24 +40,19 @@ class FeedClock:
         return self._last
 
     def greeted(self, server_time_ms: int, wall_ms: int) -> bool:
-        """A hello (protocol §1.4) with the server's clock came at `wall_ms`; false if it cannot be right."""
+        """A hello (protocol §1.4) with the server's time came at `wall_ms`; returns False if it cannot be right."""
         if abs(wall_ms - server_time_ms) > MOST_CORRECTED_MS:
             return False
         self._ahead.append(wall_ms - server_time_ms)
+        ordered = sorted(self._ahead)
+        lower, upper = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        median = min(lower, upper, key=abs)
+        self.offset_ms = median if abs(median) > TRAVEL_MS else 0
         return True
-
-    @property
-    def offset_ms(self) -> int:
-        """How much our clock is ahead of the provider's.
-
-        A greeting's difference includes its travel, so the smallest of the last few is nearest to the truth.
-        """
-        ahead = min(self._ahead, default=0)
-        return ahead if abs(ahead) > TRAVEL_MS else 0
 
 
 class Sequencer:
-    """Numbers that order observations: `received_at * 4096 + n`, never lower than one issued before."""
+    """Numbers that order observations: `received_at * 4096 + n`, never lower than one given before."""
 
     def __init__(self) -> None:
         self._last = -1
@@ -62,8 +65,8 @@ class Sequencer:
         return number
 
 
-class RunNumbers:
-    """Numbers of runs: rising within a process, and apart from those of other replicas by a salt of 12 bits."""
+class EpochNumbers:
+    """Numbers of epochs: rising within a process, and apart from those of other replicas by a salt of 12 bits."""
 
     def __init__(self, salt: int) -> None:
         self._salt = salt % SEQUENCE_SLOTS
@@ -81,6 +84,6 @@ class Presence:
         self._last = now
 
     def seen(self, now: int) -> int | None:
-        """Call it whenever the process does anything; since when it was away, if that was long."""
+        """Call it whenever the process does anything; returns since when it was away, if longer than `AWAY_MS`."""
         last, self._last = self._last, now
         return last if now - last > AWAY_MS else None

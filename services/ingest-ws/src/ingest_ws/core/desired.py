@@ -1,7 +1,7 @@
 """The desired state of the partitions that are ours, read from the compacted topic of subscriptions.
 
-Each assignment reads its partitions again from their beginning. What is wanted in a partition is known once its end,
-as it was at the assignment, has been reached; until then a partition that was ours before goes on as it was.
+Each assignment reads its partitions again from their beginning. What is wanted in a partition is known once its end, as
+it was at the assignment, has been reached; until then a partition that was ours before goes on with the symbols it had.
 """
 
 from collections.abc import Mapping

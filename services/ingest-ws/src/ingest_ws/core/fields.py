@@ -1,13 +1,13 @@
-"""The fields of one quote message (protocol §4.2) as checked values; what makes no sense is `BadData`."""
+"""The fields of one quote message (protocol §4.2) as checked values; a value that makes no sense is `BadData`."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from contracts import wire
 from contracts.errors import BadData
-from contracts.intervals import DAY
-from contracts.ticks import SessionPhase
 from tradingview.live import LARGEST_PRICE, LARGEST_VOLUME, LATEST_S, LiveFields
 from tradingview.quote_fields import delay_s
 
@@ -17,36 +17,51 @@ FIGURES = {
     "high_price": "day_high",
     "low_price": "day_low",
     "prev_close_price": "previous_close",
+    "rtc": "extended_price",
 }
-TEXTS = {"currency_code": ("currency", 128), "description": ("description", 1000)}
-DAY_FIELDS = ("cumulative_volume", *FIGURES.values())
-"""What belongs to a trading day and is void when it ends."""
+TEXTS = {
+    "currency_code": ("currency", 128),
+    "description": ("description", 1000),
+    "type": ("type", 128),
+    "listed_exchange": ("listed_exchange", 128),
+}
+SCALES = {"pricescale": "price_scale", "minmov": "min_move"}
+CALENDAR = {"timezone": "timezone", "session_holidays": "holidays"}
+STATIC = frozenset({*TEXTS, *SCALES, *CALENDAR, "subsessions", "original_name", "pro_name"})
+"""Fields that only snapshots carry beside a price; a change of one of them comes without a price."""
+REGULAR = "regular"
+"""The subsession whose hours the chart shows, and the phase of `market-status` in which it trades."""
 
 AHEAD_MS = 60_000
 """How far a last time may lie in the future: more is no clock skew."""
-HALF_SHIFT_MS = 6 * 3_600_000
 
-_PHASES = {phase.value: phase.value for phase in SessionPhase}
 _VOLUMES = frozenset({"volume", "bid_size", "ask_size"})
 
 
 class Rest(msgspec.Struct):
-    """What a message said beside `LiveFields`: figures and texts by the names of our contracts; None means no value.
+    """The fields of a message that are not in `LiveFields`, by the names of our contracts; None means no value.
 
-    `open_day` in epoch milliseconds; it, `session` and `delay` are None where not said.
+    `texts` are those of `market.symbols`. `calendar` has `timezone`, `session`, `holidays` and `corrections`, as far as
+    the message named them; a `BadData` in place of a text says why it cannot be read. `extended_time` is epoch
+    milliseconds. `trading_day` (midnight UTC, milliseconds) is the provider's own, sent while the market is open; it,
+    `session` and `delay` are None if the message has none.
     """
 
-    figures: dict[str, float | None]
-    texts: dict[str, str | None]
-    open_day: int | None = None
-    session: str | None = None
+    figures: dict[str, float | None] = {}
+    texts: dict[str, str | float | None] = {}
+    calendar: dict[str, str | BadData | None] = {}
+    extended_time: int | msgspec.UnsetType | None = msgspec.UNSET
+    trading_day: int | None = None
+    session: wire.Phase | None = None
     delay: int | None = None
+    is_snapshot: bool = False
+    """The message has a price and static fields."""
 
 
 def read(changed: Mapping[str, Any]) -> tuple[LiveFields, Rest, BadData | None]:
-    """The fields of any message, and the fault of the first that makes no sense: such a one has no value."""
+    """The fields of any message, and the fault of the first one that makes no sense; such fields have no value."""
     live: dict[str, Any] = {}
-    rest = Rest({}, {})
+    rest = Rest(is_snapshot="lp" in changed and not STATIC.isdisjoint(changed))
     fault: BadData | None = None
     for name, value in changed.items():
         try:
@@ -70,32 +85,62 @@ def _read(name: str, value: Any, live: dict[str, Any], rest: Rest) -> None:
     elif name in TEXTS:
         target, longest = TEXTS[name]
         rest.texts[target] = value[:longest] or None if isinstance(value, str) else None
-    elif name == "open_time":
-        opened = _seconds(name, value)
-        rest.open_day = None if opened is None else day_of_opening(opened)
+    elif name == "rtc_time":
+        seconds = _seconds(name, value)
+        rest.extended_time = None if seconds is None else seconds * 1000
     elif name == "current_session":
-        rest.session = _PHASES.get(value, "unknown") if isinstance(value, str) else "unknown"
+        rest.session = wire.PHASES.get(value, "unknown") if isinstance(value, str) else "unknown"
     elif name == "update_mode":
-        seconds = delay_s(value)
-        rest.delay = seconds if seconds is None or seconds <= 86_400 else None
+        delay = delay_s(value)
+        rest.delay = delay if delay is None or delay <= 86_400 else None
+    elif name in SCALES:
+        scale = _number(name, value)
+        rest.texts[SCALES[name]] = scale if scale is not None and scale > 0 else None
+    else:
+        _read_calendar(name, value, rest)
+
+
+def _read_calendar(name: str, value: Any, rest: Rest) -> None:
+    if name in CALENDAR:
+        rest.calendar[CALENDAR[name]] = _calendar_text(name, value)
+    elif name == "subsessions":
+        rest.calendar["session"], rest.calendar["corrections"] = _regular_session(value)
+    elif name == "market-status" and isinstance(value, dict) and value.get("phase") == REGULAR:
+        rest.trading_day = _day(value.get("tradingday"))
+
+
+def _regular_session(subsessions: object) -> tuple[str | BadData | None, str | BadData | None]:
+    """Session and corrections of the regular subsession (protocol §5.4)."""
+    if subsessions is None:
+        return None, None
+    if not isinstance(subsessions, list):
+        return BadData("subsessions: not a list", kind="invalid_calendar"), None
+    for each in subsessions:
+        if isinstance(each, dict) and each.get("id") == REGULAR:
+            corrections = _calendar_text("session-correction", each.get("session-correction"))
+            return _calendar_text("session", each.get("session")), corrections
+    return None, None
+
+
+def _calendar_text(name: str, value: object) -> str | BadData | None:
+    if value is None or isinstance(value, str):
+        return value
+    return BadData(f"{name}: not a text", kind="invalid_calendar")
+
+
+def _day(text: object) -> int | None:
+    """Midnight UTC of a `yyyymmdd`; None if it is none."""
+    if not isinstance(text, str) or len(text) != 8:
+        return None
+    try:
+        return int(datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 1000
+    except ValueError:
+        return None
 
 
 def ahead(last_time: int, now: int) -> BadData:
     """The fault of a last time (epoch seconds) that lies further in the future than `AHEAD_MS`."""
     return BadData(f"lp_time: {last_time * 1000 - now} ms ahead of us", kind="time_ahead")
-
-
-def day_of_opening(opened: int) -> int:
-    """The trading day of an `open_time` in epoch seconds: midnight UTC in 2025, the opening instant in 2019."""
-    shifted = opened * 1000 + HALF_SHIFT_MS
-    return shifted - shifted % DAY
-
-
-def trading_day(open_day: int | None, event_time: int) -> int:
-    """The trading day of an event: that of the `open_time` field where it can be true, else the UTC date."""
-    if open_day is not None and open_day - 10 * DAY <= event_time < open_day + DAY:
-        return open_day
-    return event_time - event_time % DAY
 
 
 def _number(name: str, value: object) -> float | None:

@@ -21,13 +21,14 @@ class MadeTick(wire.Tick, frozen=True, gc=False, kw_only=False):
     day_low: float | None
     previous_close: float | None
     trading_day: int
-    session: str
+    session: wire.Phase
     delay: int
     event_time: int
     event_time_estimated: bool
     received_at: int
     sequence: int
     is_baseline: bool
+    epoch: int
 
 
 class MadeQuote(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +48,8 @@ class MadeQuote(msgspec.Struct, frozen=True, gc=False):
     day_high: float | None
     day_low: float | None
     previous_close: float | None
+    extended_price: float | None
+    extended_time: int | None
     trading_day: int | None
     session: str
     delay: int

@@ -1,4 +1,4 @@
-"""Which symbol is heard over which line: lines hold a bounded number each, and a symbol never moves."""
+"""Which symbol comes over which line (a connection and its successors): each has a limit, and symbols never move."""
 
 from collections.abc import Mapping
 

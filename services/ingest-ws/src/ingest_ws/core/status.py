@@ -1,4 +1,4 @@
-"""How the feed stands with each symbol, and when that is worth telling."""
+"""The status of each symbol, and when it is published."""
 
 from collections.abc import Callable, Collection
 
@@ -11,10 +11,10 @@ QUIET_MS = 60_000
 GAPS_WAITED = 4
 """How many times its usual gap between ticks a symbol may be silent before it is quiet."""
 REMEMBERED = 20
-"""About so many gaps make the usual one."""
-RETELL_MS = 30_000
-"""The time of the last tick is told this often; a change of state is told at once. A replica with nothing to tell tells
-one status again: who is silent for longer is gone."""
+"""The usual gap is an average over about so many gaps."""
+REPUBLISH_MS = 30_000
+"""The time of the last tick is published this often, a change of state at once. A replica without changes publishes one
+status again this often, so that others see that it is alive."""
 
 _CLOSED = frozenset({SessionPhase.OUT_OF_SESSION.value, SessionPhase.HOLIDAY.value})
 
@@ -44,12 +44,22 @@ def state_of(
     served: Served, line_state: SymbolState | None, usual_gap_ms: float, now: int
 ) -> tuple[SymbolState, str | None]:
     """The state of a symbol and a detail for people; `line_state` is that of its connection where it does not live."""
+    state, detail = _state_of(served, line_state, usual_gap_ms, now)
+    fault = served.feed.description.fault
+    if detail is None and fault is not None:
+        detail = f"its calendar cannot be read, the last good one (or 24x7) is in use: {fault.cause}"[:1000]
+    return state, detail
+
+
+def _state_of(
+    served: Served, line_state: SymbolState | None, usual_gap_ms: float, now: int
+) -> tuple[SymbolState, str | None]:
     feed = served.feed
     if line_state is not None:
         return line_state, None
     if served.error is not None:
         return SymbolState.ERROR, served.error
-    if not feed.is_heard:
+    if not feed.is_covered:
         return SymbolState.STALLED, "no snapshot yet"
     if feed.phase in _CLOSED:
         return SymbolState.CLOSED, feed.phase
@@ -61,20 +71,20 @@ def state_of(
 
 
 class Statuses:
-    """Remembers what was told of each symbol, and how often it ticks."""
+    """Remembers the last status of each symbol, and how often it ticks."""
 
     def __init__(self, replica: str) -> None:
         self._replica = replica
-        self._told: dict[str, SymbolStatus] = {}
+        self._last: dict[str, SymbolStatus] = {}
         self._paces: dict[str, Pace] = {}
         self.counts: dict[SymbolState, int] = {}
         """How many symbols are in each state, as of the last `due`."""
-        self._told_at = 0
+        self._published_at = 0
 
     def due(
         self, symbols: Collection[Served], line_state: Callable[[str], SymbolState | None], now: int
     ) -> list[SymbolStatus]:
-        """The statuses to tell now; `line_state` of a symbol as in `state_of`."""
+        """The statuses to publish now; `line_state` of a symbol as in `state_of`."""
         news = []
         self.counts = dict.fromkeys(SymbolState, 0)
         for served in symbols:
@@ -84,15 +94,15 @@ class Statuses:
             pace.seen(served.feed.last_tick_at)
             state, detail = state_of(served, line_state(served.name), pace.gap_ms, now)
             self.counts[state] += 1
-            last = self._told.get(served.name)
+            last = self._last.get(served.name)
             if (
                 last is not None
                 and (last.state, last.detail) == (state, detail)
-                and (last.last_tick_time == served.feed.last_tick_time or now - last.at < RETELL_MS)
+                and (last.last_tick_time == served.feed.last_tick_time or now - last.at < REPUBLISH_MS)
             ):
                 continue
             identity = served.feed.identity
-            status = self._told[served.name] = SymbolStatus(
+            status = self._last[served.name] = SymbolStatus(
                 exchange=identity.exchange,
                 symbol=identity.symbol,
                 replica=self._replica,
@@ -102,16 +112,16 @@ class Statuses:
                 at=now,
             )
             news.append(status)
-        if not news and self._told and now - self._told_at >= RETELL_MS:
-            name, status = next(iter(self._told.items()))
-            self._told[name] = status.model_copy(update={"at": now})
-            news.append(self._told[name])
+        if not news and self._last and now - self._published_at >= REPUBLISH_MS:
+            name, status = next(iter(self._last.items()))
+            self._last[name] = status.model_copy(update={"at": now})
+            news.append(self._last[name])
         if news:
-            self._told_at = now
+            self._published_at = now
         return news
 
     def ended(self, names: Collection[str]) -> list[SymbolStatus]:
-        """What was told of symbols that are not served any more: each becomes a tombstone under its key."""
+        """The last statuses of symbols that are not served any more: each becomes a tombstone under its key."""
         for name in names:
             self._paces.pop(name, None)
-        return [self._told.pop(name) for name in names if name in self._told]
+        return [self._last.pop(name) for name in names if name in self._last]

@@ -14,8 +14,8 @@ Body = dict[str, Any]
 """A body as plain values, in the shape of its model in `contracts.http`."""
 
 PROJECTION = (
-    "interval", "open_time", "close_time", "open", "high", "low", "close", "volume", "tick_count", "first_tick_time",
-    "last_tick_time", "gap_ms", "exchange", "symbol", "origin", "revision", "reason",
+    "interval", "open_time", "close_time", "trading_day", "open", "high", "low", "close", "volume", "tick_count",
+    "first_tick_time", "last_tick_time", "gap_ms", "exchange", "symbol", "origin", "revision", "delay", "reason",
 )  # fmt: skip
 """The fields of a stored document that a served bar is made of."""
 
@@ -44,6 +44,7 @@ def served(bar: wire.Bar) -> Body:
         "origin": bar.origin,
         "revision": bar.revision,
         "gap_ms": bar.gap_ms,
+        "delay": bar.delay,
         "reason": bar.reason,
     }
 
@@ -60,6 +61,7 @@ def current_bar(identity: SymbolId, interval: Interval, bar: wire.FormingBar) ->
             "origin": None,
             "revision": None,
             "gap_ms": bar.gap_ms,
+            "delay": None,
             "reason": None,
         },
     }
@@ -83,6 +85,11 @@ def time_of(instant: int | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
+def date_of(trading_day: int) -> str:
+    """A trading day as a date."""
+    return rfc3339(trading_day)[:10]
+
+
 encode = msgspec.json.Encoder().encode
 """A body as compact JSON in UTF-8."""
 
@@ -93,6 +100,7 @@ def _values(bar: wire.Bar | wire.FormingBar) -> Body:
     return {
         "open_time": rfc3339(bar.open_time),
         "close_time": rfc3339(bar.close_time),
+        "trading_day": date_of(bar.trading_day),
         "open": bar.open,
         "high": bar.high,
         "low": bar.low,
@@ -106,6 +114,6 @@ def _values(bar: wire.Bar | wire.FormingBar) -> Body:
 
 def _state(origin: str, revision: int) -> str:
     """As `contracts.bars.Bar.state`."""
-    if origin == Origin.SETTLED or (origin == Origin.TICKS and revision > 0):
+    if origin == Origin.PROVIDER_FINAL or (origin == Origin.TICKS and revision > 0):
         return BarState.REVISED.value
     return BarState.CLOSED.value

@@ -3,16 +3,16 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from contracts.base import MAX_MS
+from contracts.base import MAX_MS, MIN_MS
 from contracts.http import ProblemCode
 from contracts.intervals import day_ms
 from query_api.core.refusal import refuse
 
 _SECONDS_BELOW = 100_000_000_000
-"""Lower counts are seconds (up to the year 5138), higher ones milliseconds (from March 1973 on)."""
+"""Counts nearer to 1970 are seconds (until the year 5138), others milliseconds (from March 1973 on, or until 1966)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_COUNT = re.compile(r"\d{1,16}")
+_COUNT = re.compile(r"-?\d{1,16}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(
     r"(?P<local>\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)(?P<zone>[Zz]|[+ -]\d{2}:\d{2})?"
@@ -20,7 +20,7 @@ _INSTANT = re.compile(
 
 
 def instant_of(text: str, where: str) -> int:
-    """Milliseconds since 1970-01-01T00:00Z.
+    """Milliseconds since 1970-01-01T00:00Z, negative before it.
 
     Without a zone UTC is meant. A `+` that the query string turned into a space is understood. Below the millisecond
     is cut off.
@@ -29,18 +29,18 @@ def instant_of(text: str, where: str) -> int:
     try:
         if _COUNT.fullmatch(word):
             count = int(word)
-            found = count * 1000 if count < _SECONDS_BELOW else count
+            found = count * 1000 if abs(count) < _SECONDS_BELOW else count
         elif _DATE.fullmatch(word):
             found = day_ms(date.fromisoformat(word))
         else:
             found = _rfc3339(word)
     except (ValueError, OverflowError):
-        found = -1
-    if not 0 <= found <= MAX_MS:
+        found = MAX_MS + 1
+    if not MIN_MS <= found <= MAX_MS:
         raise refuse(
             ProblemCode.INVALID_RANGE,
             where,
-            f"{text[:40]!r} is not an instant from 1970 to 9999: write 2026-01-31T09:30:00Z, 2026-01-31, "
+            f"{text[:40]!r} is not an instant of the years 1 to 9999: write 2026-01-31T09:30:00Z, 2026-01-31, "
             "or seconds or milliseconds since 1970",
         )
     return found

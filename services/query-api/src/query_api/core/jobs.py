@@ -53,6 +53,12 @@ def job_body(job: Job, children: Sequence[Job] = ()) -> JobBody:
         interval=job.series.interval.value if job.series else None,
         bars_fetched=job.bars_fetched,
         bars_written=job.bars_written,
+        first_open_time=time_of(job.first_open_time),
+        last_open_time=time_of(job.last_open_time),
+        bars_rejected=job.bars_rejected,
+        rejected_detail=job.rejected_detail,
+        bars_off_grid=job.bars_off_grid,
+        off_grid_detail=job.off_grid_detail,
         requested_at=rfc3339(job.requested_at),
         finished_at=time_of(job.finished_at),
         error_code=job.error_code,
@@ -64,6 +70,8 @@ def job_body(job: Job, children: Sequence[Job] = ()) -> JobBody:
                 symbol=child.series.symbol,
                 interval=child.series.interval.value,
                 status=child.status,
+                bars_rejected=child.bars_rejected,
+                bars_off_grid=child.bars_off_grid,
                 error_detail=child.error_detail,
             )
             for child in children
@@ -108,7 +116,7 @@ def status_filter(exchange: str | None, symbol: str | None, interval: str | None
 
 def series_after(text: str) -> str:
     """The `_id` of the series that a page of statuses begins after."""
-    name, _, interval = text.partition("|")
+    name, _, interval = text.rpartition("|")
     return f"{naming.symbol_id(name, 'query.after')}|{naming.interval_of(interval, 'query.after').value}"
 
 
@@ -133,6 +141,10 @@ def _status_body(status: SeriesStatus) -> SeriesStatusBody:
         bars_written=status.bars_written,
         first_open_time=time_of(status.first_open_time),
         last_open_time=time_of(status.last_open_time),
+        bars_rejected=status.bars_rejected,
+        rejected_detail=status.rejected_detail,
+        bars_off_grid=status.bars_off_grid,
+        off_grid_detail=status.off_grid_detail,
         error_code=status.error_code,
         error_detail=status.error_detail,
         updated_at=rfc3339(status.updated_at),

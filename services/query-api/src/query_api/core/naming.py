@@ -1,5 +1,6 @@
 """Symbols and intervals as callers write them."""
 
+import re
 from collections.abc import Sequence
 
 from contracts.errors import BadData
@@ -9,24 +10,32 @@ from contracts.intervals import Interval
 from contracts.symbols import SymbolId
 from query_api.core.refusal import Refusal, refuse
 
+_EXCHANGE = re.compile(r"[A-Za-z0-9_]{1,32}")
+
 
 def identity(exchange: str, symbol: str) -> SymbolId:
     """The symbol behind two parts of a path or body; case does not matter.
 
     The second part may also be the whole identity (`BINANCE:BTCUSDT`), as long as its exchange is the first part.
     """
-    text = f"{exchange}:{symbol}"
-    if ":" in symbol and symbol.partition(":")[0].strip().upper() == exchange.strip().upper():
-        text = symbol
-    return symbol_id(text, "symbol")
+    prefix, colon, _ = symbol.partition(":")
+    if not colon:
+        return symbol_id(f"{exchange}:{symbol}", "symbol")
+    if prefix.strip().upper() == exchange.strip().upper():
+        return symbol_id(symbol, "symbol")
+    if _EXCHANGE.fullmatch(prefix.strip()):
+        message = f"{symbol[:64]!r} names another exchange than {exchange[:32]!r}"
+        raise refuse(ProblemCode.INVALID_SYMBOL, "symbol", message)
+    return symbol_id(f"{exchange}:{symbol}", "symbol")
 
 
 def symbol_id(text: str, where: str) -> SymbolId:
-    """The symbol behind `EXCHANGE:SYMBOL`."""
+    """The symbol behind `EXCHANGE:TICKER`; an expression of several symbols has a code of its own."""
     try:
         return SymbolId.parse(text)
     except BadData as error:
-        raise refuse(ProblemCode.INVALID_SYMBOL, where, error.cause) from None
+        code = ProblemCode.EXPRESSION if error.kind == "expression" else ProblemCode.INVALID_SYMBOL
+        raise refuse(code, where, error.cause) from None
 
 
 def interval_of(text: str, where: str = "interval") -> Interval:
@@ -38,16 +47,21 @@ def interval_of(text: str, where: str = "interval") -> Interval:
 
 
 def symbol_ids(texts: Sequence[str]) -> tuple[SymbolId, ...]:
-    """The symbols of a list, each once, in their order; a refusal names every one that is none."""
+    """The symbols of a list, each once, in their order; a refusal names every one that is none.
+
+    Its code is `expression` only if all of them are expressions.
+    """
     found: dict[SymbolId, None] = {}
     faults: list[Fault] = []
+    codes: set[ProblemCode] = set()
     for index, text in enumerate(texts):
         try:
             found[symbol_id(text, f"symbols.{index}")] = None
         except Refusal as refusal:
             faults += refusal.faults
+            codes.add(refusal.code)
     if faults:
-        raise Refusal(ProblemCode.INVALID_SYMBOL, faults)
+        raise Refusal(codes.pop() if len(codes) == 1 else ProblemCode.INVALID_SYMBOL, faults)
     return tuple(found)
 
 

@@ -8,8 +8,8 @@ from contracts.symbols import SymbolId
 DEFAULT_SYMBOLS = 500
 MAX_SYMBOLS = 1_000
 
-_AFTER_SEPARATOR = "}"
-"""The character after `|`, which ends the identity in the `_id` of a bar; identities hold neither."""
+_AFTER_INTERVALS = ":"
+"""The character after the digits, with one of which every interval begins; identities do not hold it."""
 
 
 def order(identity: SymbolId) -> str:
@@ -19,7 +19,7 @@ def order(identity: SymbolId) -> str:
 
 def past(name: str) -> str:
     """Greater than every `_id` of a bar of this symbol, and less than those of the symbols after it."""
-    return f"{name}{_AFTER_SEPARATOR}"
+    return f"{name}|{_AFTER_INTERVALS}"
 
 
 def known_symbols(

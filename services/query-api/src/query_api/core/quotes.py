@@ -9,21 +9,22 @@ from contracts.http import FeedStatusBody, QuoteBody, ReplicaBody, SymbolReportB
 from contracts.intervals import rfc3339
 from contracts.symbols import SymbolId
 from contracts.ticks import Quote
-from query_api.core.bars import time_of
+from query_api.core.bars import date_of, time_of
 from query_api.core.desired import Control, Statuses, Wanted
 
 SILENT_MS = 90_000
-"""A replica that has told nothing for so long is gone: it tells something every 30 s."""
+"""A replica without a report for so long is not alive: a living one reports at least every 30 s."""
 NO_REPORT = "unreported"
 """How symbols are counted on which no replica has reported."""
 
 
 def quote_body(quote: Quote) -> QuoteBody:
     """A quote as the API serves it: times in RFC 3339, the trading day as a date."""
-    fields = quote.model_dump(exclude={"sequence", "trading_day", "event_time", "received_at"})
+    fields = quote.model_dump(exclude={"sequence", "trading_day", "extended_time", "event_time", "received_at"})
     return QuoteBody(
         **fields,
-        trading_day=None if quote.trading_day is None else rfc3339(quote.trading_day)[:10],
+        trading_day=None if quote.trading_day is None else date_of(quote.trading_day),
+        extended_time=time_of(quote.extended_time),
         event_time=time_of(quote.event_time),
         received_at=rfc3339(quote.received_at),
     )
@@ -49,17 +50,17 @@ def readable(raw: Mapping[SymbolId, bytes | None]) -> tuple[list[QuoteBody], lis
 def feed_status(control: Control, wanted: Wanted, statuses: Statuses, now: int) -> FeedStatusBody:
     """The feed's status at an instant: symbols that are wanted or reported on by identity, replicas by name.
 
-    What a replica that is gone said of a symbol that nobody wants is left out: nobody will ever take it back.
+    Reports of a replica that is gone about symbols that are not wanted are left out: nothing would remove them.
     """
-    heard: dict[str, int] = {}
+    reported: dict[str, int] = {}
     for status in statuses.reports.values():
-        heard[status.replica] = max(status.at, heard.get(status.replica, 0))
-    alive = {replica for replica, at in heard.items() if now - at <= SILENT_MS}
+        reported[status.replica] = max(status.at, reported.get(status.replica, 0))
+    alive = {replica for replica, at in reported.items() if now - at <= SILENT_MS}
     reports: dict[SymbolId, list[SymbolStatus]] = {identity: [] for identity in wanted.subscriptions}
     for status in statuses.reports.values():
         if status.replica in alive or status.identity in wanted:
             reports.setdefault(status.identity, []).append(status)
-    latest = {status.replica: heard[status.replica] for told in reports.values() for status in told}
+    latest = {status.replica: reported[status.replica] for found in reports.values() for status in found}
     symbols = tuple(
         _symbol(identity, reports[identity], alive, is_wanted=identity in wanted)
         for identity in sorted(reports, key=str)
