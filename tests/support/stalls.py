@@ -12,6 +12,8 @@ LOOK_S = 0.05
 STALL_MS = 700
 """A feed says so from 1,000 ms on, between two of its own looks."""
 MARGIN_MS = 1_000
+BACK_MS = 12_000
+"""A feed whose connection was lost in a stall covers its symbols again within so long."""
 
 Stretch = tuple[int, int]
 
@@ -27,7 +29,7 @@ async def stalls() -> AsyncIterator[list[Stretch]]:
             await asyncio.sleep(LOOK_S)
             now = now_ms()
             if now - last > STALL_MS:
-                found.append((last - MARGIN_MS, now + MARGIN_MS))
+                found.append((last - MARGIN_MS, now + BACK_MS))
             last = now
 
     task = asyncio.create_task(look())
@@ -46,5 +48,5 @@ def told_stalls(log: str) -> list[Stretch]:
         if '"away_ms"' in line:
             entry = json.loads(line)
             now = int(datetime.fromisoformat(entry["time"]).timestamp() * 1000)
-            found.append((now - entry["away_ms"] - MARGIN_MS, now + MARGIN_MS))
+            found.append((now - entry["away_ms"] - MARGIN_MS, now + BACK_MS))
     return found
