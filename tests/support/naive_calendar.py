@@ -121,12 +121,13 @@ class NaiveCalendar:
     def segments(self, day: int) -> list[Segment]:
         """The segments of a trading day, in order of time."""
         if day not in self._known:
-            found = list(segments_of(self._first, day))
+            opened = found = list(segments_of(self._first, day))
             for changed, schedule, traded_until in self._changes:
                 if day > changed:
-                    found = list(segments_of(schedule, day))
+                    opened = found = list(segments_of(schedule, day))
                 elif day == changed and found:
-                    found = _with_closes_of(list(segments_of(schedule, day)), found, traded_until)
+                    traded = min(found[-1].close, traded_until)
+                    found = _with_closes_of(list(segments_of(schedule, day)), opened, traded)
             self._known[day] = found
         return self._known[day]
 
@@ -204,9 +205,7 @@ def _grid_bar(segment: Segment, step: int, instant: int) -> tuple[int, int]:
 
 def _with_closes_of(other: list[Segment], segments: list[Segment], traded_until: int) -> list[Segment]:
     """Segments of one trading day with the closes of another calendar's, as far as they were not traded by then."""
-    end = min(segments[-1].close, traded_until)
-    if other:
-        end = max(end, other[-1].close)
+    end = max(traded_until, other[-1].close) if other else traded_until
     kept = [one for one in segments if one is segments[0] or one.open < end]
     if len(other) == len(segments):
         closes = [one.close for one in other[: len(kept)]]

@@ -118,6 +118,16 @@ def test_hours_change_from_one_trading_day_to_the_next() -> None:
     assert hours(calendar, "2024-11-04") == ["11-03 22:00 to 11-04 22:00"]
 
 
+def test_an_early_close_that_is_taken_back_brings_back_the_break_and_the_afternoon() -> None:
+    full = Calendar.parse("Asia/Hong_Kong", "0930-1200,1300-1600")
+    half = Calendar.parse("Asia/Hong_Kong", "0930-1200,1300-1600", corrections="0930-1200:20251124")
+    announced = full.changed_to(half, at("2025-11-24 10:30", "Asia/Hong_Kong"))
+    assert hours(announced, "2025-11-24") == ["11-24 09:30 to 11-24 12:00"]
+    taken_back = announced.changed_to(full, at("2025-11-24 11:00", "Asia/Hong_Kong"))
+    assert hours(taken_back, "2025-11-24") == hours(full, "2025-11-24")
+    assert taken_back.segments(at("2025-11-24")) == full.segments(at("2025-11-24"))
+
+
 def test_a_closing_auction_belongs_to_its_segment_and_moves_no_grid() -> None:
     calendar = Calendar.parse("Asia/Hong_Kong", "0930-1200A0900E0920-1206U1300-1600E1300-1611")
     assert hours(calendar, "2025-03-03") == ["03-03 09:30 to 03-03 12:06", "03-03 13:00 to 03-03 16:11"]

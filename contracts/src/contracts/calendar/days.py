@@ -84,6 +84,10 @@ class TradingDays:
             found = self._spans[day] = self._in_order(day)
         return found
 
+    def opened(self, day: int) -> tuple[Span, ...]:
+        """The spans of a trading day as they were when it opened."""
+        return self.spans(day)
+
     def view(self, utc_day: int) -> View:
         """The spans around a day of UTC. `BadData` (`invalid_time`) outside the years 4 to 9995."""
         found = self.views.get(utc_day)
@@ -220,10 +224,15 @@ class ChangedDays(TradingDays):
             if span.close > after
         )
 
+    def opened(self, day: int) -> tuple[Span, ...]:
+        """The spans of a trading day as they were when it opened."""
+        return self._old.opened(day) if day <= self._open_day else self.spans(day)
+
     def _with_new_closes(self) -> tuple[Span, ...]:
-        old, new = self._old.spans(self._open_day), self._new.spans(self._open_day)
+        # An early close that is taken back brings back the sessions after it, so the closes of another change go.
+        old, new = self._old.opened(self._open_day), self._new.spans(self._open_day)
         # The time before the change stays inside the session: it may have been traded in.
-        ends_at = min(old[-1].close, self._at_ms - self._at_ms % MINUTE + MINUTE)
+        ends_at = min(self._old.spans(self._open_day)[-1].close, self._at_ms - self._at_ms % MINUTE + MINUTE)
         if new:
             ends_at = max(ends_at, new[-1].close)
         kept = [span for index, span in enumerate(old) if span.open < ends_at or not index]
