@@ -1,5 +1,7 @@
 """Extremes that only the day's high and low show: when they are a minute's prices, and when they are old."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -112,6 +114,23 @@ def test_another_open_within_a_day_that_was_joined_begins_the_figures_anew() -> 
     assert figures.see(shown(210.0, 190.0, opened=200.0), T0) == NONE
     assert figures.see(shown(211.0, 190.0, opened=200.0), T0) == NONE, "in the same minute, however its ticks are taken"
     assert figures.see(shown(212.0, 190.0, opened=200.0, at=NOON + MINUTE), T0) == (212.0, None)
+
+
+def test_a_hand_over_begins_a_new_stretch_though_the_figures_are_still_yesterdays() -> None:
+    midnight = T0 + DAY
+    old: dict[str, Any] = {"day_open": 100.0, "day_low": 90.0}
+    new: dict[str, Any] = {"day_open": 101.0, "day_low": 99.0}
+    issues = fold_of(
+        mark(midnight - 9_000, ("SIM:A", "covered", midnight - 9_000)),
+        tick(midnight - 9_000, 100.0, 1.0, is_baseline=True, **old), mark(midnight - 8_100),
+        tick(midnight - 8_000, 100.0, 2.0, is_baseline=True, epoch=2, **old),
+        mark(midnight - 7_900, ("SIM:A", "covered", midnight - 8_000), epoch=2), mark(midnight - 7_800),
+        tick(midnight + 5_000, 100.0, 3.0, **old), mark(midnight + 5_900),
+        tick(midnight + 6_000, 100.0, 3.0, epoch=2, **old), mark(midnight + 6_100),
+        mark(midnight + 7_000, ("*", "uncovered", midnight + 7_000)),
+        tick(midnight + 8_000, 100.0, 3.0, epoch=2, **new), mark(midnight + 2 * MINUTE, epoch=2),
+    )  # fmt: skip
+    assert [bar.low for bar in bars_of(issues) if bar.open_time == midnight] == [100.0]
 
 
 def test_an_observation_of_an_earlier_day_says_nothing_and_hides_nothing() -> None:

@@ -73,12 +73,12 @@ class Figures(msgspec.Struct, gc=False, array_like=True):
             self.bottom = min(self.bottom, low)
 
     def resume(self, day: int, newest: "Newest", delay: int) -> None:
-        """Go on with another epoch from what its newest observation showed, with its delay."""
-        self.delay = delay
+        """Go on with another epoch, in a new stretch that begins with what its newest observation showed."""
+        self.delay, self.quiet_until = delay, 0
+        self.from_opening = self.stale_high = self.stale_low = day < self.day
         if day > self.day:
-            self._begin_day(day)
+            self.day, self.top, self.bottom = day, LOWEST, HIGHEST
         self.open, self.high, self.low = newest
-        self.quiet_until = 0
 
     def rebase(self, tick: Shown, day: int) -> None:
         """A new stretch begins with this observation: nothing is known of what moved before it."""
