@@ -18,6 +18,8 @@ TRAVEL_MS = 1_500
 """What may lie between sending and receiving on a busy machine."""
 HELD_MS = 1_500
 """How long a price may have waited for its time, which is 250 ms where the machine is not busy."""
+LONGEST_TRAVEL_MS = 30_000
+"""How long it travels at most where nothing was cut off: a busy machine lets processes wait."""
 SKEW_MS = 50
 """What two readings of one clock may differ by."""
 
@@ -76,7 +78,7 @@ def missing(entries: Iterable[dict[str, Any]], ticks: Sequence[wire.Tick], cover
         for change in series
         if not is_uncovered(covered, change.sent_at - SKEW_MS, change.sent_at + TRAVEL_MS)
         and not any(
-            change.earliest <= tick.received_at <= change.sent_at + TRAVEL_MS
+            change.earliest <= tick.received_at <= change.sent_at + LONGEST_TRAVEL_MS
             for tick in (valued[change[1:3]] if change.last_time is None else timed[change.last_time])
         )
     ]

@@ -6,6 +6,7 @@ counters and figures are its own (`naive_calendar`, `naive_counter`, `naive_figu
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -90,6 +91,12 @@ class Symbol:
     finals: list[tuple[int, int]] = field(default_factory=list)
     """The places of marks, and up to when each made minutes final."""
     seen: list[Seen] = field(default_factory=list)
+    calendars: list[tuple[int, NaiveCalendar]] = field(default_factory=list)
+    """The calendar as it was from a place in the log on."""
+
+    def final_calendar(self, minute: int) -> NaiveCalendar:
+        """The calendar that was known when a minute became final."""
+        return [calendar for place, calendar in self.calendars if place < self.settles(minute)][-1]
 
     def settles(self, minute: int) -> float:
         """The place of the mark that makes a minute final."""
@@ -132,11 +139,11 @@ class _Reader:
                 self._coverage.apply(record, timestamp)
                 self._close(place)
             elif isinstance(record, wire.Calendar):
-                self._take_calendar(record)
+                self._take_calendar(place, record)
             else:
                 self._take_tick(place, record, timestamp)
 
-    def _take_calendar(self, record: wire.Calendar) -> None:
+    def _take_calendar(self, place: int, record: wire.Calendar) -> None:
         name = f"{record.exchange}:{record.symbol}"
         schedule = Schedule(record.timezone, record.session, record.holidays, record.corrections)
         if name not in self.symbols:
@@ -146,6 +153,7 @@ class _Reader:
             one.minute for one in symbol.seen if one.minute is not None and one.minute + MINUTE > symbol.final_until
         ]
         symbol.calendar.change(schedule, max([record.at, *open_minutes]))
+        symbol.calendars.append((place, deepcopy(symbol.calendar)))
         self.symbols[name].has_volume = record.has_volume
 
     def _close(self, place: int) -> None:
@@ -288,7 +296,8 @@ class _Reader:
         if len(symbol.delays) > 1:
             return None
         if interval.is_intraday:
-            return sum(symbol.calendar.session_ms(*lost) for lost in self._lost(name, symbol, opened, closed))
+            calendar = symbol.final_calendar(opened) if interval is Interval.M1 else symbol.calendar
+            return sum(calendar.session_ms(*lost) for lost in self._lost(name, symbol, opened, closed))
         segments = symbol.calendar.segments_of_period(interval, opened)
         return sum(b - a for one in segments for a, b in self._lost(name, symbol, one.open, one.close))
 
