@@ -34,6 +34,6 @@ def test_whatever_happens_every_bar_is_the_fold_of_the_log(
     storm.rage()
     folded = storm.verdict()
     with capsys.disabled():
-        print(f"\n{storm.told()}; {len(folded.bars)} bars, {len(folded.late)} late ticks")
+        print(f"\n{storm.summary()}; {len(folded.bars)} bars, {len(folded.late)} late ticks")
     assert folded.bars
     assert len(storm.sessions) >= 3

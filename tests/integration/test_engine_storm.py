@@ -28,8 +28,8 @@ def test_whatever_happens_every_bar_is_the_fold_of_the_log(system: Aggregator, l
     storm.rage()
     folded = storm.verdict()
     assert folded.bars
-    assert storm.happened.total() >= FAULTS_AT_LEAST, storm.told()
-    assert len(storm.sessions) >= 3, storm.told()
+    assert storm.happened.total() >= FAULTS_AT_LEAST, storm.summary()
+    assert len(storm.sessions) >= 3, storm.summary()
 
 
 def test_positions_that_are_committed_outside_the_transaction_are_seen(system: Aggregator) -> None:

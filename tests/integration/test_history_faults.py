@@ -108,8 +108,8 @@ async def test_what_was_put_aside_and_what_is_off_the_grid_is_in_the_result_ever
     assert [bar.open_time // 1_000 - opens for bar in await own.bars(wanted[0])] == [0, 60, 121]
     assert (parent.bars_written, parent.bars_rejected, parent.bars_off_grid) == (6, 2, 2)
     assert status is not None
-    told = (await own.events("odd.0"))[-1]
-    for one in (job, status, told):
+    event = (await own.events("odd.0"))[-1]
+    for one in (job, status, event):
         assert (one.bars_fetched, one.bars_rejected, one.bars_off_grid) == (3, 1, 1)
         assert one.rejected_detail == "no_bar 1; the first is row 1, 2025-12-18T03:46:00Z: no_bar"
         assert "0915-1530 Asia/Kolkata has no 1m bar that opens at 2025-12-18T03:47:01Z" in (one.off_grid_detail or "")

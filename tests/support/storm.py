@@ -168,7 +168,7 @@ class Storm:
             published = self.system.published()
             return all(len(published[number]) >= len(records) for number, records in wanted.items())
 
-        until(is_done, f"everything is published after {self.told()}", _SETTLED_WITHIN_S)
+        until(is_done, f"everything is published after {self.summary()}", _SETTLED_WITHIN_S)
         published = self.system.published()
         for number, records in wanted.items():
             assert published[number] == records, f"partition {number} of {topics.BARS.name} is not the fold"
@@ -179,7 +179,7 @@ class Storm:
         self.sessions = _sessions_of(messages, {f"{bar.exchange}:{bar.symbol}" for bar in folded.bars})
         return folded
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What happened, in a line."""
         return (
             f"seed {self.seed}: {dict(self.happened)}, engines ended by themselves: {dict(self.ended)}, "

@@ -31,10 +31,13 @@ import msgspec
 from contracts.bars import volume_units
 
 ROLL_LAG_MS = 60_000
-"""How long after the opening of a trading day a new value may still be one of the day before."""
+"""How long after the opening of a trading day a new value may still be one of the day before.
+
+An assumption: recordings show resets that are late, none of them says by how much at most.
+"""
 
 CATCH_UP_MS = 60_000
-"""At a hand-over one epoch is behind the other by at most this much event time."""
+"""At a hand-over one epoch is behind the other by at most this much event time. An assumption, not observed."""
 
 
 class Move(msgspec.Struct, gc=False, array_like=True):
@@ -71,6 +74,7 @@ class Fall(msgspec.Struct, frozen=True, gc=False, array_like=True):
     counted: int
     """What the new segment counted, to be taken back with the fall."""
     catches_up_until: int | None = None
+    """As the counter's, before the fall."""
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False, array_like=True):
