@@ -1,4 +1,4 @@
-"""Drawn markets: what a provider tells of one symbol at any time, with counters as untidy as TradingView's.
+"""Drawn markets: what a provider tells of one symbol at any time, with counters as untidy as TradingView's may be.
 
 A trading day's counter goes on with yesterday's total for a while after the opening; its reset comes in a message of
 its own. The day's open, high and low are yesterday's for a moment too. Volume moves before and after the session, an

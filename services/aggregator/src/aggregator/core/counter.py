@@ -33,7 +33,7 @@ from contracts.bars import volume_units
 ROLL_LAG_MS = 60_000
 """How long after the opening of a trading day a new value may still be one of the day before.
 
-An assumption: recordings show resets that are late, none of them says by how much at most.
+An assumption: no recording holds a reset, so nobody has seen how late one can be (protocol §4.5).
 """
 
 CATCH_UP_MS = 60_000
