@@ -169,7 +169,7 @@ class NaiveCalendar:
     def bar(self, interval: Interval, minute: int, day: int) -> tuple[int, int]:
         """`[open, close)` of the bar that a minute of a trading day belongs to; an auction's lasts one minute."""
         if not interval.is_intraday:
-            label = interval.open_time(day, day)
+            label = _label(interval, day)
             closes = (one.close for one in self.segments_of_period(interval, label))
             return label, max(label + MINUTE, *closes)
         step = interval.step_ms or 0
@@ -190,12 +190,20 @@ class NaiveCalendar:
 
     def segments_of_period(self, interval: Interval, label: int) -> list[Segment]:
         """The segments of the trading days of a `1d`, `1w` or `1M` bar."""
-        days = [one for one in range(label, label + 31 * DAY, DAY) if interval.open_time(one, one) == label]
+        days = [one for one in range(label, label + 31 * DAY, DAY) if _label(interval, one) == label]
         return [one for traded in days for one in self.segments(traded)]
 
     def _nearby(self, instant: int) -> list[Segment]:
         today = instant - instant % DAY
         return [one for offset in _NEARBY for one in self.segments(today + offset * DAY)]
+
+
+def _label(interval: Interval, day: int) -> int:
+    """Midnight UTC of the first day of the `1d`, `1w` or `1M` that a trading day lies in."""
+    if interval is Interval.D1:
+        return day
+    its = _date(day)
+    return day - (its.weekday() if interval is Interval.W1 else its.day - 1) * DAY
 
 
 def _grid_bar(segment: Segment, step: int, instant: int) -> tuple[int, int]:

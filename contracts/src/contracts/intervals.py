@@ -1,19 +1,15 @@
-"""The 13 intervals: how they are spelled, their steps, and their bars in a market that never closes."""
+"""The 13 intervals: how they are spelled, and how long they are. `contracts.calendar` says where their bars lie."""
 
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
 
 from contracts.errors import BadData
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-WEEK = 7 * DAY
-_EPOCH_TO_MONDAY = 3 * DAY
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_LAST_DAY = date.max.toordinal() - 62
 
 
 class Interval(StrEnum):
@@ -43,44 +39,9 @@ class Interval(StrEnum):
         return self in _STEPS
 
     @property
-    def nominal_ms(self) -> int:
-        """About how long a bar is (a month counts 31 days): for bounds and estimates, never for alignment."""
-        return _STEPS.get(self) or {Interval.D1: DAY, Interval.W1: WEEK, Interval.MO1: 31 * DAY}[self]
-
-    @property
     def tradingview(self) -> str:
         """The resolution code of TradingView's chart session and of UDF: `1`, `60`, `1D`."""
         return _TRADINGVIEW[self]
-
-    def open_time(self, instant: int, trading_day: int) -> int:
-        """The label of the bar that holds an instant in a market that never closes (others: `contracts.calendar`).
-
-        `instant` and the result are milliseconds; `trading_day` is midnight UTC of the day, in milliseconds.
-        Weeks are labelled by their Monday, months by their first.
-        """
-        step = _STEPS.get(self)
-        if step is not None:
-            return instant - instant % step
-        if self is Interval.D1:
-            return trading_day - trading_day % DAY
-        if self is Interval.W1:
-            return trading_day - (trading_day + _EPOCH_TO_MONDAY) % WEEK
-        return month_open(trading_day)
-
-    def close_time(self, open_time: int) -> int:
-        """The first instant after the bar labelled `open_time`, in a market that never closes."""
-        step = _STEPS.get(self)
-        if step is not None:
-            return open_time + step
-        if self is Interval.D1:
-            return open_time + DAY
-        if self is Interval.W1:
-            return open_time + WEEK
-        return month_close(open_time)
-
-    def is_label(self, open_time: int) -> bool:
-        """Whether a bar of this interval can begin here, in a market that never closes."""
-        return open_time >= 0 and self.open_time(open_time, open_time) == open_time
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
@@ -97,14 +58,6 @@ class Interval(StrEnum):
                 kind="invalid_interval",
             )
         return found
-
-
-class Span(NamedTuple):
-    """The bar of one interval: `[open_time, close_time)`, milliseconds."""
-
-    interval: Interval
-    open_time: int
-    close_time: int
 
 
 _STEPS: dict[Interval, int] = {
@@ -126,9 +79,6 @@ _TRADINGVIEW: dict[Interval, str] = {
     Interval.W1: "1W",
     Interval.MO1: "1M",
 }
-
-LONGER = tuple(interval for interval in Interval if interval is not Interval.M1)
-"""The 12 intervals that a 1m bar rolls into."""
 
 
 def _spellings() -> tuple[dict[str, Interval], dict[str, Interval]]:
@@ -156,31 +106,9 @@ def _spellings() -> tuple[dict[str, Interval], dict[str, Interval]]:
 _SPELLINGS, _SPELLINGS_ANY_CASE = _spellings()
 
 
-@lru_cache(maxsize=4096)
-def month_open(trading_day: int) -> int:
-    """Midnight UTC of the first day of the month in which a trading day lies."""
-    return day_ms(_date(trading_day).replace(day=1))
-
-
-@lru_cache(maxsize=4096)
-def month_close(trading_day: int) -> int:
-    """Midnight UTC of the first day of the month after that of a trading day."""
-    day = _date(trading_day)
-    return day_ms(date(day.year + day.month // 12, day.month % 12 + 1, 1))
-
-
 def day_ms(day: date) -> int:
     """Midnight UTC of a calendar day, in milliseconds."""
     return (day.toordinal() - _EPOCH_ORDINAL) * DAY
-
-
-def rolls_into(open_time: int, trading_day: int) -> tuple[Span, ...]:
-    """The 12 longer bars that a 1m bar of a market that never closes belongs to, from 3m to 1M."""
-    spans = []
-    for interval in LONGER:
-        start = interval.open_time(open_time, trading_day)
-        spans.append(Span(interval, start, interval.close_time(start)))
-    return tuple(spans)
 
 
 def rfc3339(instant: int) -> str:
@@ -195,7 +123,3 @@ def rfc3339(instant: int) -> str:
 @lru_cache(maxsize=4096)
 def _day_text(day: int) -> str:
     return date.fromordinal(_EPOCH_ORDINAL + day).isoformat()
-
-
-def _date(day: int) -> date:
-    return date.fromordinal(min(_EPOCH_ORDINAL + day // DAY, _LAST_DAY))

@@ -91,23 +91,14 @@ Piece = tuple[int, int, int | None]
 """An epoch, from when on it covered a symbol, and until when; None: up to the epoch's last watermark."""
 
 
-def cost_of(uncovered: Iterable[Stretch], open_time: int, close_time: int, delay_ms: int, close_delay_ms: int) -> int:
-    """How much event time of a bar was lost by uncovered stretches (in order and disjoint), milliseconds.
-
-    By an uncovered stretch `[a, b)` a symbol of this delay loses the event time `[a - delay - close_delay, b - delay)`.
-    """
-    cost = 0
-    for start, end in lost_time(uncovered, open_time, close_time, delay_ms, close_delay_ms):
-        cost += end - start
-    return cost
-
-
 def lost_time(
     uncovered: Iterable[Stretch], open_time: int, close_time: int, delay_ms: int, close_delay_ms: int
 ) -> list[Stretch]:
     """The event time of `[open_time, close_time)` that was lost by uncovered stretches, in order and disjoint.
 
-    Time that was uncovered before the first observation of it could arrive, or after the last, is not lost.
+    By an uncovered stretch `[a, b)` (in order and disjoint) a symbol of this delay loses the event time
+    `[a - delay - close_delay, b - delay)`. Time that was uncovered before the first observation of it could arrive, or
+    after the last, is not lost.
     """
     start, end = open_time + delay_ms, close_time + delay_ms + close_delay_ms
     lost = []

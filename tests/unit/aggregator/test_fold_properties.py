@@ -14,12 +14,15 @@ from contracts.bars import volume_of, volume_units
 from contracts.intervals import DAY, HOUR, MINUTE, Interval
 from tests.support.counter_cases import CASES, Case
 from tests.support.drawn_counters import drawn_case
+from tests.support.markets import ALWAYS
+from tests.support.naive_calendar import NaiveCalendar
 from tests.support.oracle import committed_with_crashes, disagreements, encoded, issues_of
 from tests.support.records import T0, calendar, key, mark, tick
 from tests.support.tick_logs import Log, drawn_log
 
 MONTH_END = T0 + 31 * DAY
 SYMBOLS = ("SIM:A", "SIM:B", "SIM:C")
+ALWAYS_OPEN = NaiveCalendar(ALWAYS)
 
 
 @st.composite
@@ -108,6 +111,7 @@ def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
                             bar.last_tick_time, bar.gap_ms)  # fmt: skip
     end = log[-1][2] - 2_000
     groups: dict[tuple[str, str, int], list[wire.Tick]] = defaultdict(list)
+    closes: dict[tuple[str, int], int] = {}
     steps: dict[int, int] = {}
     counters: dict[str, tuple[int, int]] = {}
     observed = [record for _, record, _ in log if isinstance(record, wire.Tick)]
@@ -120,14 +124,16 @@ def test_a_naive_program_gives_the_same_bars(log: Log) -> None:
             counters[name] = (one.trading_day, volume_units(one.cumulative_volume))
         if not one.is_baseline:
             for interval in Interval:
-                groups[name, interval.value, interval.open_time(one.event_time, one.trading_day)].append(one)
+                opened, closed = ALWAYS_OPEN.bar(interval, one.event_time, one.trading_day)
+                groups[name, interval.value, opened].append(one)
+                closes[interval.value, opened] = closed
     expected = {
         label: (
             ticks[0].price, max(t.price for t in ticks), min(t.price for t in ticks), ticks[-1].price,
             None if label[0] == "SIM:C" else volume_of(sum(steps[id(t)] for t in ticks)), len(ticks),
             min(t.event_time for t in ticks), max(t.event_time for t in ticks), found[label][8],
         )
-        for label, ticks in groups.items() if Interval(label[1]).close_time(label[2]) <= end
+        for label, ticks in groups.items() if closes[label[1:]] <= end
     }  # fmt: skip
     assert found == expected
 

@@ -7,52 +7,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import MAX_MS, MIN_MS
+from contracts.calendar import ALWAYS, Calendar
 from contracts.errors import BadData
-from contracts.intervals import DAY, HOUR, MINUTE, Interval, day_ms, rfc3339, rolls_into
+from contracts.intervals import DAY, Interval, day_ms, rfc3339
 
 INSTANTS = st.integers(7 * DAY, 4_102_444_800_000)
 
 
 @given(INSTANTS, st.sampled_from(Interval))
 def test_every_instant_lies_in_exactly_the_bar_that_holds_it(instant: int, interval: Interval) -> None:
-    day = instant - instant % DAY
-    opened = interval.open_time(instant, day)
-    assert opened <= instant < interval.close_time(opened)
-    assert interval.is_label(opened)
-    assert interval.open_time(opened, opened - opened % DAY) == opened
-    closed = interval.close_time(opened)
-    assert interval.open_time(closed, closed - closed % DAY) == closed, "bars lie side by side"
+    opened, closed = ALWAYS.bar(interval, instant)
+    assert opened <= instant < closed == ALWAYS.close_of(interval, opened)
+    assert ALWAYS.bar(interval, opened) == (opened, closed)
+    assert ALWAYS.bar(interval, closed)[0] == closed, "bars lie side by side"
 
 
 @given(INSTANTS)
 def test_weeks_begin_on_monday_and_months_on_the_first(instant: int) -> None:
     day = date(1970, 1, 1) + timedelta(days=instant // DAY)
-    midnight = day_ms(day)
-    assert Interval.W1.open_time(instant, midnight) == day_ms(day - timedelta(days=day.weekday()))
-    assert Interval.MO1.open_time(instant, midnight) == day_ms(day.replace(day=1))
-
-
-@given(INSTANTS)
-def test_a_minute_rolls_into_one_bar_of_each_longer_interval(instant: int) -> None:
-    opened = instant - instant % MINUTE
-    spans = rolls_into(opened, opened - opened % DAY)
-    assert [span.interval for span in spans] == list(Interval)[1:]
-    assert all(span.open_time <= opened < span.close_time for span in spans)
+    assert ALWAYS.bar(Interval.W1, instant)[0] == day_ms(day - timedelta(days=day.weekday()))
+    assert ALWAYS.bar(Interval.MO1, instant)[0] == day_ms(day.replace(day=1))
 
 
 def test_a_sunday_evening_of_a_future_belongs_to_monday_its_week_and_its_month() -> None:
     sunday_evening = int(datetime(2026, 5, 31, 22, 0, tzinfo=UTC).timestamp()) * 1000
     monday = day_ms(date(2026, 6, 1))
-    labels = {span.interval: span.open_time for span in rolls_into(sunday_evening, monday)}
+    future = Calendar.parse("America/Chicago", "1700-1600")
+    labels = {interval: future.bar(interval, sunday_evening)[0] for interval in Interval}
     assert (labels[Interval.D1], labels[Interval.W1], labels[Interval.MO1]) == (monday, monday, monday)
-    assert labels[Interval.H4] == sunday_evening - 2 * HOUR
+    assert labels[Interval.H4] == sunday_evening
 
 
 def test_a_leap_day_and_the_end_of_a_year() -> None:
-    assert Interval.MO1.close_time(day_ms(date(2028, 2, 1))) == day_ms(date(2028, 3, 1))
-    assert Interval.D1.close_time(day_ms(date(2028, 2, 29))) == day_ms(date(2028, 3, 1))
-    assert Interval.MO1.close_time(day_ms(date(2026, 12, 1))) == day_ms(date(2027, 1, 1))
-    assert Interval.W1.open_time(0, day_ms(date(2027, 1, 1))) == day_ms(date(2026, 12, 28))
+    assert ALWAYS.close_of(Interval.MO1, day_ms(date(2028, 2, 1))) == day_ms(date(2028, 3, 1))
+    assert ALWAYS.close_of(Interval.D1, day_ms(date(2028, 2, 29))) == day_ms(date(2028, 3, 1))
+    assert ALWAYS.close_of(Interval.MO1, day_ms(date(2026, 12, 1))) == day_ms(date(2027, 1, 1))
+    assert ALWAYS.bar(Interval.W1, day_ms(date(2027, 1, 1)))[0] == day_ms(date(2026, 12, 28))
 
 
 @pytest.mark.parametrize(

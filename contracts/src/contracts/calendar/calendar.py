@@ -107,11 +107,6 @@ class Calendar:
         """The segments of a trading day in order of time; empty if it has no session."""
         return tuple(Segment(span.open, span.close, span.anchor) for span in self._days.spans(trading_day_ms // DAY))
 
-    def day_close(self, trading_day_ms: int) -> int:
-        """When the last segment of a trading day closes; its next midnight UTC if it has no session."""
-        spans = self._days.spans(trading_day_ms // DAY)
-        return spans[-1].close if spans else trading_day_ms - trading_day_ms % DAY + DAY
-
     def close_of(self, interval: Interval, open_ms: int) -> int:
         """When the bar with this label closes.
 

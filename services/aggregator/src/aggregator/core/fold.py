@@ -231,7 +231,7 @@ class PartitionFold:
         """Take the next tick of the log."""
         self.feed(((key, tick, timestamp),))
 
-    def calendar(self, key: bytes, record: wire.Calendar, timestamp: int) -> None:
+    def calendar(self, key: bytes, record: wire.Calendar) -> None:
         """Take the next calendar record of the log; `key` is that of the symbol, without the `!`."""
         symbol = self._symbols.get(key)
         traded_until = None if symbol is None else max([*symbol.minutes, *symbol.retained], default=record.at)
@@ -292,7 +292,7 @@ class PartitionFold:
         elif isinstance(record, wire.Mark):
             self.mark(record, timestamp)
         else:
-            self.calendar(key[1:], record, timestamp)
+            self.calendar(key[1:], record)
 
     def _observe(self, key: bytes, tick: wire.Tick, timestamp: int) -> None:
         """Take a tick that does not simply continue its symbol's current minute."""
