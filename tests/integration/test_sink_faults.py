@@ -1,6 +1,7 @@
 """The sink on real parts when MongoDB or Redis is away, when it is killed, and when there are several."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,22 @@ def test_while_redis_is_away_bars_are_stored_and_stale_answers_are_dropped_when_
 
 def test_two_sinks_and_one_that_is_killed_store_every_winner(system: Aggregator) -> None:
     one, other = system.sink(batch_records=50).wait_ready(), system.sink(batch_records=50).wait_ready()
-    log = calm_log(symbols_named("pair", 40), minutes=20).entries
-    half = len(log) // 2
-    write(system.kafka, topics.TICKS.name, log[:half])
     system.engine().wait_ready()
-    until(lambda: one.metric("sink_bars_total") and other.metric("sink_bars_total"), "both work", 60.0)
+    rounds = count()
+
+    def trade(symbols: int) -> None:
+        number = next(rounds)
+        traded = calm_log(symbols_named(f"pair{number}_", symbols), minutes=2, start=T0 + number * 5 * MINUTE)
+        write(system.kafka, topics.TICKS.name, traded.entries)
+
+    def both_work() -> bool:
+        trade(8)
+        return bool(one.metric("sink_bars_total") and other.metric("sink_bars_total"))
+
+    until(both_work, "both work", 60.0)
+    trade(200)
     other.kill()
-    write(system.kafka, topics.TICKS.name, log[half:])
+    trade(200)
     wanted = winners(fold_topic(system.kafka, PARTITIONS).bars)
     until(lambda: len(stored(system)) == len(wanted), "all is stored", 60.0, one)
     assert stored(system) == wanted
